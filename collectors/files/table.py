@@ -1,0 +1,68 @@
+"""A file as a lazy frame: a CSV with every column as text, or a Parquet file as it is typed, with line numbers."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import polars as pl
+
+from plant.errors import ConfigurationError, Fault
+
+LINE, BEYOND = "__line", "__beyond"
+SAMPLE_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's rows: its own columns, `__line` (1 is the first line or row) and `__beyond`, not null where a row of a
+    CSV has more fields than the header."""
+
+    path: Path
+    schema: dict[str, pl.DataType]
+    rows: pl.LazyFrame
+
+    def text(self, lines: list[int]) -> list[str]:
+        """The rows at some ascending lines, as text."""
+        if self.path.suffix == ".parquet":
+            found = [str(self.rows.slice(line - 1, 1).drop(LINE, BEYOND).collect().row(0)) for line in lines]
+        else:
+            found, at = [], 0
+            with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
+                for line in lines:
+                    found += [text.rstrip("\r\n") for text in islice(file, line - at - 1, line - at)]
+                    at = line
+        return [text[:SAMPLE_CHARACTERS] for text in found]
+
+
+def open_table(path: Path) -> Table:
+    """The table of a `.csv` or `.parquet` file. Raises ConfigurationError when it cannot be one."""
+    try:
+        if path.suffix == ".parquet":
+            rows = pl.scan_parquet(path)
+            schema = dict(rows.collect_schema())
+            rows = rows.with_row_index(LINE, offset=1).with_columns(pl.lit(None, pl.String).alias(BEYOND))
+        else:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                header = [name.strip() for name in next(csv.reader(file), [])]
+            if len(set(header)) != len(header) or not all(header):
+                raise ConfigurationError([Fault(path, 1, "the header has an empty name, or a name twice")])
+            schema = dict.fromkeys(header, pl.String())
+            rows = pl.scan_csv(
+                path,
+                has_header=False,
+                skip_lines=1,
+                schema={**schema, BEYOND: pl.String()},
+                truncate_ragged_lines=True,
+                missing_columns="insert",
+                encoding="utf8-lossy",
+                row_index_name=LINE,
+                row_index_offset=2,
+            ).filter(pl.any_horizontal(pl.col(*header, BEYOND).is_not_null()))
+    except UnicodeDecodeError as error:
+        raise ConfigurationError([Fault(path, 1, "the header is not UTF-8 text", "save the file as UTF-8")]) from error
+    except (OSError, pl.exceptions.PolarsError, csv.Error) as error:
+        raise ConfigurationError([Fault(path, 1, f"cannot be read: {error}")]) from error
+    return Table(path, schema, rows)

@@ -1,0 +1,93 @@
+"""Times in files: as text, as epoch or as Parquet timestamps, with a zone or in the plant's, to µs UTC."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+
+import polars as pl
+
+FORMATS = ("auto", "rfc3339", "epoch_s", "epoch_ms", "local")
+UTC = pl.Datetime("us", "UTC")
+LOCAL = pl.Datetime("us")
+_ZONED = ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z")
+_NAIVE = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+_EARLIEST_US, _LATEST_US = 0, 253_370_764_800_000_000
+
+
+def utc_and_local(column: str, dtype: pl.DataType, time_format: str) -> tuple[pl.Expr, pl.Expr]:
+    """Two expressions: the time in µs UTC where the column says it, the local time (without zone) where it does not.
+
+    `time_format` is one of FORMATS or a strftime format. What cannot be understood is null in both. "auto" takes digits
+    as an epoch (seconds, milli-, micro- or nanoseconds by their size), an offset at its word, the rest as local time.
+    """
+    none_utc, none_local = pl.lit(None, pl.Int64), pl.lit(None, LOCAL)
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is None:
+            return none_utc, pl.col(column).cast(LOCAL)
+        return _bounded(pl.col(column).dt.convert_time_zone("UTC").cast(UTC).cast(pl.Int64)), none_local
+    if isinstance(dtype, pl.Date):
+        return none_utc, pl.col(column).cast(LOCAL)
+    if dtype.is_numeric():
+        return _epoch(pl.col(column), time_format), none_local
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    number = text.cast(pl.Float64, strict=False)
+    if time_format in {"epoch_s", "epoch_ms"}:
+        return _epoch(number, time_format), none_local
+    if time_format not in FORMATS:
+        if "%z" in time_format or "%:z" in time_format or "%#z" in time_format:
+            return _bounded(text.str.strptime(UTC, time_format, strict=False).cast(pl.Int64)), none_local
+        return none_utc, text.str.strptime(LOCAL, time_format, strict=False)
+    iso = text.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace("[Zz]$", "+00:00")
+    zoned = pl.coalesce(*(iso.str.strptime(UTC, one, strict=False) for one in _ZONED)).cast(pl.Int64)
+    naive = pl.coalesce(*(iso.str.strptime(LOCAL, one, strict=False) for one in _NAIVE))
+    if time_format == "rfc3339":
+        return _bounded(zoned), none_local
+    if time_format == "local":
+        return none_utc, naive
+    digits = pl.when(text.str.contains(r"^\d+(\.\d+)?$")).then(_epoch(number, "auto"))
+    return pl.coalesce(_bounded(zoned), digits), naive
+
+
+def resolve(frame: pl.DataFrame, zone: str, midnight_closes_day: bool) -> pl.Series:
+    """The times of a frame (columns utc [µs], local, point) in µs UTC; null where there is none.
+
+    In the hour that a clock change repeats, a local time that comes a second time for its point is the later one. A
+    local time that a clock change leaves out does not exist: null. With `midnight_closes_day` a row of DD 00:00 is the
+    end of day DD, not its begin.
+    """
+    local = frame["local"]
+    if midnight_closes_day:
+        stamp = pl.col("local")
+        frame = frame.with_columns(
+            local=pl.when(stamp.dt.time() == time()).then(stamp + timedelta(days=1)).otherwise(stamp)
+        )
+        local = frame["local"]
+    placed = local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+    unclear = placed.is_null() & local.is_not_null()
+    if unclear.any():
+        again = frame.select(pl.int_range(pl.len()).over("point", "local") > 0).to_series()
+        choice = pl.select(pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))).to_series()
+        placed = local.dt.replace_time_zone(zone, ambiguous=choice, non_existent="null")
+    return frame["utc"].fill_null(placed.dt.convert_time_zone("UTC").cast(pl.Int64))
+
+
+def _epoch(number: pl.Expr, time_format: str) -> pl.Expr:
+    if time_format == "epoch_s":
+        scaled = number * 1_000_000
+    elif time_format == "epoch_ms":
+        scaled = number * 1_000
+    else:
+        scaled = (
+            pl.when(number < 1e11)
+            .then(number * 1_000_000)
+            .when(number < 1e14)
+            .then(number * 1_000)
+            .when(number < 1e17)
+            .then(number)
+            .otherwise(number / 1_000)
+        )
+    return _bounded(scaled.round().cast(pl.Int64, strict=False))
+
+
+def _bounded(moment: pl.Expr) -> pl.Expr:
+    return pl.when(moment.is_between(_EARLIEST_US, _LATEST_US)).then(moment)

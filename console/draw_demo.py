@@ -1,0 +1,76 @@
+"""The demo's truth beside the estimate as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from console.draw_shift import excess, onset
+from console.figures import MINUS, SPACE, Moments, duration, quantity, signed
+from console.markup import chip, div, join, span
+from console.views_demo import Verdict
+from console.words import Words
+
+
+def verdicts(found: Sequence[Verdict], words: Words, moments: Moments, speed: float) -> Markup:
+    """Every fault with what was really done, what keepclean says of it, and how long that took."""
+    if not found:
+        return div("kc-empty", words("no_truth"))
+    return join(_verdict(verdict, words, moments, speed) for verdict in found)
+
+
+def _verdict(verdict: Verdict, words: Words, moments: Moments, speed: float) -> Markup:
+    drift = verdict.drift
+    if drift is None:
+        status = chip("plain", words("not_yet"))
+    elif verdict.took is not None:
+        real = words("real_time", span=duration(int(verdict.took / speed))) if speed else ""
+        status = join((chip("good", f"{words('detected_in')} {duration(verdict.took)}"), span("kc-small", real)), " ")
+    else:
+        status = chip("plain", words("unknown"))
+    ended = span("kc-small", words("off", time=moments.short(verdict.end))) if verdict.end else None
+    return div(
+        "kc-verdict",
+        div(
+            "kc-alarm-head",
+            span("kc-alarm-title", words.title(verdict.title)),
+            span("kc-scope", words.point(verdict.target) if verdict.target in words.plant.points else verdict.target),
+            ended,
+            status,
+        ),
+        div(
+            "kc-truth",
+            span("kc-fact-name", words("true_onset")),
+            span("kc-strong", moments.short(verdict.onset)),
+            span("kc-fact-name", words("estimated")),
+            span("", onset(drift, words, moments) if drift else words("not_yet"), _late(verdict)),
+            span("kc-fact-name", words("true_size")),
+            span("kc-strong", _size(verdict, words)),
+            span("kc-fact-name", words("estimated")),
+            span("", excess(drift, words) if drift else words("not_yet"), _wrong(verdict)),
+        ),
+    )
+
+
+def _size(verdict: Verdict, words: Words) -> str:
+    if verdict.size is None:
+        return words("data_fault_result")
+    return f"{quantity(verdict.size, verdict.unit)} {words('per_hour')}"
+
+
+def _late(verdict: Verdict) -> Markup | None:
+    error = verdict.onset_error
+    if error is None:
+        return None
+    return span("kc-small kc-error", f" {MINUS if error < 0 else '+'}{duration(abs(error))}")
+
+
+def _wrong(verdict: Verdict) -> Markup | None:
+    error = verdict.size_error
+    return None if error is None else span("kc-small kc-error", f" {signed(error, 0)}{SPACE}%")
+
+
+def running(targets: Sequence[str], words: Words) -> Markup:
+    """Where a fault is switched on."""
+    return chip("bad", f"{words('running')}: {', '.join(targets)}")

@@ -1,0 +1,82 @@
+"""The data health page: which readings are old, poor or missing, what was noticed, and whether the machine keeps up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nicegui import ui
+
+from console import draw_health
+from console.layout import Visit, in_thread
+from console.views_health import DeviceHealth, Notice, PointHealth, devices, notices, points
+from plant.reading import DAY, HOUR, MINUTE
+
+NOTICES_FOR = 7 * DAY
+
+
+@dataclass(frozen=True)
+class HealthView:
+    """Everything the page shows at one instant."""
+
+    points: list[PointHealth]
+    notices: list[Notice]
+    devices: list[DeviceHealth]
+    status: Mapping[str, Any]
+
+
+class HealthPage:
+    """One visitor's page and whether it shows all points."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.only_poor = False
+        words = visit.words
+        self._head = ui.html("", sanitize=False)
+        with ui.element("div").classes("kc-two kc-even"):
+            with ui.element("section").classes("kc-section kc-card"):
+                ui.html(words("notices"), tag="h2")
+                self._notices = ui.html("", sanitize=False).classes("kc-scroll")
+            with ui.element("section").classes("kc-section kc-card"):
+                ui.html(words("devices"), tag="h2")
+                self._devices = ui.html("", sanitize=False).classes("kc-scroll")
+        with ui.element("section").classes("kc-section kc-card"):
+            with ui.element("div").classes("kc-bar-head"):
+                ui.html(words("points"), tag="h2")
+                ui.switch(words("only_poor"), on_change=lambda event: self._choose(event.value)).props("dense")
+            self._points = ui.html("", sanitize=False)
+
+    async def refresh(self) -> None:
+        """Asks for what is new and shows what has changed."""
+        seen = cast(HealthView, await in_thread(self._look))
+        words, now = self.visit.words, self.visit.house.context.clock.now_us()
+        shown = [point for point in seen.points if point.poor] if self.only_poor else seen.points
+        self._head.content = draw_health.head(seen.status, seen.points, words)
+        self._notices.content = draw_health.notices(seen.notices, words, self.visit.moments())
+        self._devices.content = draw_health.devices(seen.devices, "devices" in seen.status, words, now)
+        self._points.content = draw_health.points(shown, words, now)
+
+    def _look(self) -> HealthView:
+        return self.visit.house.memo.get("health", 0.9, self._compute)
+
+    def _compute(self) -> HealthView:
+        context, history = self.visit.house.context, self.visit.house.history
+        now = context.clock.now_us()
+        since = now // MINUTE * MINUTE - 2 * HOUR
+        status = self.visit.house.memo.get("status", 0.9, context.status)
+        return HealthView(
+            points(
+                history.latest_readings(),
+                history.table("facts", since, None, keep_s=5.0),
+                context.plant,
+                now,
+            ),
+            notices(history.table("notices", (now - NOTICES_FOR) // HOUR * HOUR), context.plant),
+            devices(status, context.plant),
+            status,
+        )
+
+    async def _choose(self, only_poor: bool) -> None:
+        self.only_poor = only_poor
+        await self.refresh()

@@ -1,0 +1,147 @@
+"""How good the data are: every point's last reading and coverage, notices, devices, the journal and the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from console.figures import us
+from plant.clock import to_datetime
+from plant.model import Kind, Manual, Modbus, Plant, Text
+from plant.reading import HOUR, MINUTE, SECOND
+
+LATE_AFTER = 3
+SLOW_KINDS = (Kind.SAMPLE, Kind.INTERVAL)
+
+
+@dataclass(frozen=True)
+class PointHealth:
+    """A point's last reading; times in µs UTC. `coverage` is that of the last hour, None where minutes say little."""
+
+    name: str
+    title: Text
+    scope: str
+    device: str
+    unit: str
+    time: int | None
+    value: float | None
+    quality: str
+    finding: str
+    coverage: float | None
+    every: int
+    late: bool
+
+    @property
+    def poor(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.late or self.quality == "bad" or (self.coverage is not None and self.coverage < 0.9)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something found out about data; `end` is None while it lasts."""
+
+    point: str
+    title: Text | None
+    start: int
+    end: int | None
+    finding: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class DeviceHealth:
+    """A device as the collectors see it."""
+
+    name: str
+    title: Text
+    protocol: str
+    address: str
+    state: str
+    last: int | None
+    error: str
+    points: int
+
+
+def points(readings: pl.DataFrame, facts: pl.DataFrame, plant: Plant, now_us: int) -> list[PointHealth]:
+    """Every point of the plant; `readings` holds the newest of each, `facts` minutes that include the last hour."""
+    last = {row["point"]: row for row in readings.iter_rows(named=True)}
+    coverage = _coverage(facts)
+    return [_point(name, plant, last.get(name), coverage.get(name), now_us) for name in plant.points]
+
+
+def notices(frame: pl.DataFrame, plant: Plant) -> list[Notice]:
+    """The rows of table `notices`, the newest first."""
+    found = [
+        Notice(
+            point=row["point"],
+            title=plant.points[row["point"]].title if row["point"] in plant.points else None,
+            start=us(row["start"]) or 0,
+            end=us(row["end"]),
+            finding=row["finding"],
+            evidence=row["evidence"] or "",
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+    return sorted(found, key=lambda notice: (-notice.start, notice.point))
+
+
+def _coverage(facts: pl.DataFrame) -> dict[str, float]:
+    """Mean coverage of the 60 minutes that end with the newest settled one; a minute without a fact counts as 0."""
+    if facts.is_empty():
+        return {}
+    newest = us(facts["minute"].max()) or 0
+    hour = facts.filter(pl.col("minute") > to_datetime(newest - HOUR))
+    sums = hour.group_by("point").agg(pl.col("coverage").cast(pl.Float64).sum())
+    minutes = HOUR // MINUTE
+    return {point: min(total / minutes, 1.0) for point, total in sums.iter_rows()}
+
+
+def _point(name: str, plant: Plant, row: Mapping[str, Any] | None, coverage: float | None, now_us: int) -> PointHealth:
+    point = plant.points[name]
+    every = point.span or point.heartbeat or plant.devices[point.device].interval
+    if point.kind is Kind.SAMPLE and point.valid:
+        every = point.valid
+    time = us(row["time"]) if row else None
+    slow = point.kind in SLOW_KINDS or every > 60
+    late = time is None or now_us - time > LATE_AFTER * every * SECOND
+    return PointHealth(
+        name=name,
+        title=point.title,
+        scope=point.unit_of,
+        device=point.device,
+        unit=point.unit,
+        time=time,
+        value=row["value"] if row else None,
+        quality=(row["quality"] or "") if row else "",
+        finding=(row["finding"] or "") if row else "",
+        coverage=None if slow else (coverage or 0.0),
+        every=int(every * SECOND),
+        late=late,
+    )
+
+
+def devices(status: Mapping[str, Any], plant: Plant) -> list[DeviceHealth]:
+    """Every device of the plant but the manual ones, with the state that the collectors wrote of it, if any."""
+    states = {str(entry.get("device")): entry for entry in status.get("devices") or ()}
+    found = []
+    for name, device in plant.devices.items():
+        if isinstance(device, Manual):
+            continue
+        entry = states.get(name, {})
+        found.append(
+            DeviceHealth(
+                name=name,
+                title=device.title,
+                protocol=device.protocol,
+                address=device.address if isinstance(device, Modbus) else device.topic,
+                state=str(entry.get("state") or "unknown"),
+                last=entry.get("last_us"),
+                error=str(entry.get("error") or ""),
+                points=sum(point.device == name for point in plant.points.values()),
+            )
+        )
+    return found

@@ -1,0 +1,59 @@
+"""The words of a page in one language: the table of texts, the plant's own titles, names of states and findings."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from console.figures import unit
+from console.texts import CODES, TEXTS
+from plant.model import SITE, Plant, Text
+
+LANGUAGES = ("en", "zh")
+
+
+def language(asked: str | None, accepted: str | None = None) -> str:
+    """The language asked for, else the one that the browser prefers, else English.
+
+    >>> language("zh"), language(None, "zh-CN,zh;q=0.9,en;q=0.8"), language("fr", None)
+    ('zh', 'zh', 'en')
+    """
+    if asked in LANGUAGES:
+        return asked
+    first = (accepted or "").split(",")[0].strip().lower()
+    return "zh" if first.startswith("zh") else "en"
+
+
+@dataclass(frozen=True)
+class Words:
+    """Looks texts up; `lang` is 'en' or 'zh'."""
+
+    lang: str
+    plant: Plant
+
+    def __call__(self, key: str, **values: object) -> str:
+        """A text of the table, with its {fields} filled in; raises KeyError for a key that is not there."""
+        text = TEXTS[key][LANGUAGES.index(self.lang)]
+        return text.format(**values) if values else text
+
+    def title(self, text: Text) -> str:
+        """A title of the plant description, its units printed properly."""
+        words: str = text.zh if self.lang == "zh" else text.en
+        return re.sub(r"\bCO2(?![A-Za-z0-9])", "CO₂", unit(words))
+
+    def scope(self, name: str) -> str:
+        """The title of the site or of a process unit."""
+        if name == SITE:
+            return self("whole_site")
+        process_unit = self.plant.process_units.get(name)
+        return self.title(process_unit.title) if process_unit else name
+
+    def point(self, name: str) -> str:
+        """The title of a point, or its name when the description does not have it."""
+        point = self.plant.points.get(name)
+        return self.title(point.title) if point else name
+
+    def code(self, name: str) -> str:
+        """A state, finding, quality or reason in words; one without a translation is shown as it is."""
+        pair = CODES.get(name)
+        return pair[LANGUAGES.index(self.lang)] if pair else name.replace("_", " ")

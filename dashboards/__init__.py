@@ -1,0 +1,1 @@
+"""Grafana boards and data sources as code, generated from the plant description."""

@@ -1,0 +1,1 @@
+"""What was received, kept on disk in one order until it has been processed."""

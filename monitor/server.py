@@ -1,0 +1,87 @@
+"""What the serve process does with the journal: step, alarms, checkpoint, tell.
+
+Nothing is told before it is stored; what was stored but not told when the process died is told at the next start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from alerts.lifecycle import AlarmState
+from alerts.lifecycle import step as step_alarms
+from alerts.notify import Notifier
+from historian.reader import Reader
+from historian.store import Historian
+from historian.tables import ALARMS, DRIFT
+from journal.journal import Journal
+from pipeline.engine import Engine
+from pipeline.plans import PlantPlan
+from plant.reading import DAY
+
+MESSAGES_AT_ONCE = 500
+
+
+class Server:
+    """One plant's journal turned into results; used by one thread."""
+
+    def __init__(self, plan: PlantPlan, journal: Journal, historian: Historian, notifier: Notifier | None = None) -> None:
+        self.plan = plan
+        self.engine = Engine(plan, historian)
+        self.reader = Reader(historian.folder)
+        self._journal = journal
+        self._notifier = notifier
+        stored = [body for _, _, body in historian.state("alerts")]
+        self._alarms: AlarmState = msgspec.msgpack.decode(stored[0]) if stored else {}
+        self._told: list[pl.DataFrame] = []
+        self._drifts: dict[str, pl.DataFrame] = {}
+        if notifier is not None:
+            since = historian.head("settled") - DAY
+            self._tell(self.reader.table("alarms", start_us=since), self.reader.table("drift"))
+
+    def step(self, limit: int = MESSAGES_AT_ONCE) -> int:
+        """Steps up to `limit` messages that the journal holds beyond the last; how many there were."""
+        messages = self._journal.read(self.engine.position, limit)
+        if not messages:
+            return 0
+        fresh = self.engine.process(messages)
+        drifts = pl.concat(fresh["drift"]) if "drift" in fresh else DRIFT.empty()
+        acts = [message.body for message in messages if message.kind == "act"]
+        if len(drifts) or acts:
+            self._step_alarms(drifts, acts)
+        return len(messages)
+
+    def _step_alarms(self, drifts: pl.DataFrame, acts: list[dict[str, Any]]) -> None:
+        done = step_alarms(
+            self._alarms,
+            drifts,
+            acts,
+            self.engine.tick_us or 0,
+            plant=self.plan.plant,
+            revision=self.engine.position,
+        )
+        self._alarms = done.state
+        self.engine.add("alarms", done.transitions)
+        self.engine.add("notices", done.findings)
+        self._told.append(done.transitions)
+        for (name,), rows in drifts.group_by("drift"):
+            self._drifts[str(name)] = rows
+
+    def checkpoint(self) -> None:
+        """Stores everything up to the last message stepped, says so to collect, then tells of new alarms."""
+        body = msgspec.msgpack.encode(self._alarms)
+        self.engine.checkpoint([("alerts", "state", 0, body)])
+        self._journal.publish_served(self.engine.position)
+        if self._told:
+            drifts = pl.concat([DRIFT.empty(), *self._drifts.values()])
+            self._tell(pl.concat([ALARMS.empty(), *self._told]), drifts)
+        self._told, self._drifts = [], {}
+
+    def _tell(self, transitions: pl.DataFrame, drifts: pl.DataFrame) -> None:
+        if self._notifier is not None and len(transitions):
+            missing = set(transitions["drift"]) - set(drifts["drift"])
+            if missing:
+                drifts = pl.concat([drifts, self.reader.table("drift", where={"drift": sorted(missing)})])
+            self._notifier.submit(transitions, drifts)

@@ -1,0 +1,180 @@
+"""Falling and leaping counters: dip, spike, rollover, reset or exchange, judged reading by reading.
+
+A counter below its last used value, or above it by more than its greatest rate allows, is *pending*. It is judged when
+it comes back (a dip or a spike: passed over) or after three readings or 15 minutes: within the modulus and the greatest
+rate a rollover; with rising readings below 90 % of the last value a reset; else an undeclared exchange, which counts
+from its first reading and leaves the gap before it unknown. Amounts are exact int64 multiples of STEP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.plans import STEP, PointPlan
+from pipeline.series import Floats, Ints, Series, Status
+from plant.clock import to_us
+from plant.model import Kind
+from plant.reading import MINUTE
+
+PENDING_READINGS = 3
+PENDING_US = 15 * MINUTE
+RESET_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something found out about a point's data: a name, a span [µs UTC] and the evidence."""
+
+    name: str
+    start: int
+    end: int
+    evidence: str
+
+
+def steps(plan: PointPlan, value: Floats) -> Ints:
+    """Values rounded to the point's resolution, in STEP."""
+    whole = np.rint(value / plan.resolution)
+    return np.rint(whole * (plan.resolution / STEP)).astype(np.int64)
+
+
+def judge(plan: PointPlan, series: Series, first: int) -> tuple[int, list[Finding]]:
+    """Judges a series anew from index `first` on: sets `status` and `total` in place.
+
+    Returns the index from which totals may have changed (the reading before the first one judged) and the findings.
+    BAD and FROZEN readings are passed over.
+    """
+    clean = np.flatnonzero(series.status[:first] == Status.USED)
+    start = int(clean[-1]) if len(clean) else -1
+    todo = np.flatnonzero(series.status[start + 1 :] < Status.FROZEN) + start + 1
+    if not len(todo):
+        return max(start, 0), []
+    value = steps(plan, series.value[todo])
+    time = series.time[todo]
+    if start < 0:
+        series.status[todo[0]], series.total[todo[0]] = Status.USED, 0
+        last, last_time, total = int(value[0]), int(time[0]), 0
+        todo, value, time = todo[1:], value[1:], time[1:]
+    else:
+        last = int(steps(plan, series.value[start : start + 1])[0])
+        last_time, total = int(series.time[start]), int(series.total[start])
+    if plan.kind is Kind.NET:
+        series.status[todo] = Status.USED
+        series.total[todo] = total + (value - last)
+        return max(start, 0), []
+    rise = np.diff(value, prepend=last)
+    span = np.maximum(np.diff(time, prepend=last_time), plan.interval_us)
+    exchanged = any(last_time < to_us(exchange.at) <= (time[-1] if len(time) else 0) for exchange in plan.exchanges)
+    if not exchanged and bool(np.all((rise >= 0) & (rise <= _allowed(plan, span)))):
+        series.status[todo] = Status.USED
+        series.total[todo] = total + np.cumsum(rise)
+        return max(start, 0), []
+    run = _Run(plan, series, todo, value, time, last, last_time, total)
+    run.go()
+    return max(start, 0), run.findings
+
+
+def _allowed(plan: PointPlan, span_us: Ints) -> Floats:
+    return plan.rise_per_us * span_us / STEP + plan.resolution / STEP
+
+
+class _Run:
+    """The judging of one stretch, reading by reading; only taken where something falls or leaps."""
+
+    def __init__(
+        self,
+        plan: PointPlan,
+        series: Series,
+        todo: Ints,
+        value: Ints,
+        time: Ints,
+        last: int,
+        last_time: int,
+        total: int,
+    ) -> None:
+        self.plan, self.series, self.todo, self.value, self.time = plan, series, todo, value, time
+        self.last, self.last_time, self.total = last, last_time, total
+        self.pending: list[int] = []
+        self.settled_until = -1
+        self.findings: list[Finding] = []
+
+    def go(self) -> None:
+        i = 0
+        while i < len(self.todo):
+            self._exchange_before(int(self.time[i]))
+            if self._fits(i):
+                self._drop_pending(i)
+                self._accept(i, self.total + int(self.value[i]) - self.last, Status.USED)
+            elif not self.pending and self.plan.on_fall == "reset" and self.value[i] < self.last:
+                self._fall_known(i)
+            else:
+                self.series.status[self.todo[i]] = Status.PENDING
+                self.pending.append(i)
+                waited = int(self.time[i] - self.time[self.pending[0]])
+                if len(self.pending) >= PENDING_READINGS or waited >= PENDING_US:
+                    i = self._resolve(i)
+            i += 1
+
+    def _fits(self, i: int) -> bool:
+        rise = int(self.value[i]) - self.last
+        span = max(int(self.time[i]) - self.last_time, self.plan.interval_us)
+        return 0 <= rise <= float(_allowed(self.plan, np.int64(span)))
+
+    def _accept(self, i: int, total: int, status: Status) -> None:
+        # what was accepted by looking ahead is no place to judge anew from
+        looked_ahead = status is Status.USED and i < self.settled_until
+        self.series.status[self.todo[i]] = Status.RESOLVED if looked_ahead else status
+        self.series.total[self.todo[i]] = total
+        self.last, self.last_time, self.total = int(self.value[i]), int(self.time[i]), total
+
+    def _find(self, name: str, i: int, evidence: str) -> None:
+        self.findings.append(Finding(name, self.last_time, int(self.time[i]), evidence))
+
+    def _drop_pending(self, i: int) -> None:
+        if not self.pending:
+            return
+        odd = [int(self.value[p]) * STEP for p in self.pending]
+        name = "dip" if odd[0] < self.last * STEP else "spike"
+        self._find(name, i, f"read {odd[0]:g} between {self.last * STEP:g} and {int(self.value[i]) * STEP:g}")
+        self.series.status[self.todo[self.pending]] = Status.DROPPED
+        self.pending = []
+
+    def _exchange_before(self, time: int) -> None:
+        for exchange in self.plan.exchanges:
+            if self.last_time < to_us(exchange.at) <= time:
+                closing, opening = steps(self.plan, np.array([exchange.closing, exchange.opening]))
+                self.total += int(closing) - self.last
+                self.last = int(opening)
+                at = to_us(exchange.at)
+                text = f"closing {exchange.closing:g}, opening {exchange.opening:g}, as declared"
+                self.findings.append(Finding("exchange", at, at, text))
+
+    def _fall_known(self, i: int) -> None:
+        value = int(self.value[i])
+        if value < self.last * (1 - self.plan.dip_limit):
+            self._find("reset", i, f"from {self.last * STEP:g} to {value * STEP:g}")
+            self._accept(i, self.total + value, Status.BROKEN)
+        else:
+            self.series.status[self.todo[i]] = Status.DROPPED
+            self._find("dip", i, f"{value * STEP:g} after {self.last * STEP:g}")
+
+    def _resolve(self, i: int) -> int:
+        """Decides what the pending readings are; returns the index to go on after."""
+        head = self.pending[0]
+        values = [int(self.value[p]) for p in self.pending]
+        first, was = values[0], self.last
+        span = max(int(self.time[head]) - self.last_time, self.plan.interval_us)
+        modulus = round(self.plan.modulus / STEP) if self.plan.modulus else 0
+        around = modulus - was + first
+        status, name = Status.BROKEN, "undeclared exchange"
+        total = self.total
+        if first < was and modulus and 0 <= around <= float(_allowed(self.plan, np.int64(span))):
+            total, status, name = self.total + around, Status.RESOLVED, "rollover"
+        elif all(v < RESET_SHARE * was for v in values) and values == sorted(values) and values[-1] > first:
+            total, name = self.total + first, "reset"
+        self._find(name, head, f"from {was * STEP:g} to {first * STEP:g}, then {values[-1] * STEP:g}")
+        self.settled_until = i
+        self.pending = []
+        self._accept(head, total, status)
+        return head

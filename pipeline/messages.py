@@ -1,0 +1,68 @@
+"""What goes into the step and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from pipeline.minutes import Minutes
+from plant.errors import KeepcleanError
+from plant.reading import Readings
+
+
+class StaleState(KeepcleanError):
+    """A partition was stepped from a state that is not the one its messages follow: nothing may be published."""
+
+
+@dataclass(frozen=True)
+class UnitMessages:
+    """Messages of one process unit: one batch, in the journal's order.
+
+    `position` is the last one's journal row, `previous` that of the unit's last message before the batch. `readings`
+    are those of its points; `now_us` holds, for each of them, the last tick before it.
+    """
+
+    position: int
+    previous: int
+    readings: Readings
+    now_us: Any
+    tick_us: int | None
+
+
+@dataclass(frozen=True)
+class ScopeMessages:
+    """What a scope is told: changed minutes of its points, up to where they are settled, and accepted baselines."""
+
+    position: int
+    previous: int
+    facts: dict[str, Minutes]
+    settled: int | None
+    baselines: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass
+class Results:
+    """Frames by table name, and the minute facts that scopes are told."""
+
+    frames: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
+    facts: dict[str, Minutes] = field(default_factory=dict)
+    settled: int | None = None
+
+    def add(self, table: str, frame: pl.DataFrame) -> None:
+        """Adds rows to a table."""
+        if not frame.is_empty():
+            self.frames.setdefault(table, []).append(frame)
+
+
+def check_position(held: int, position: int, previous: int) -> bool:
+    """Whether a batch is to be stepped: False when it is not above the state's position (it was stepped already).
+
+    Raises StaleState when the batch follows another state than the one held.
+    """
+    if position <= held:
+        return False
+    if previous != held:
+        raise StaleState(f"messages follow position {previous}, the state is at {held}")
+    return True

@@ -1,0 +1,102 @@
+"""State of a process unit between steps, and its rows.
+
+Readings and minute facts are held for the horizon and two hours more, so that a reading up to a day late can be judged
+and counted anew where it belongs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from historian.store import StateRow
+from pipeline.minutes import COLUMNS, Minutes
+from pipeline.plans import HORIZON
+from pipeline.rows import Columns, join, pack, unpack
+from pipeline.series import Series
+from plant.reading import HOUR, MINUTE
+
+KEPT_US = HORIZON + 2 * HOUR
+SERIES_COLUMNS = ("time", "value", "status", "suspect", "total")
+
+
+@dataclass
+class UnitState:
+    """`settled` is the first minute not settled yet; `heard` the newest source time of each device."""
+
+    position: int = 0
+    settled: int | None = None
+    tick_us: int | None = None
+    began_us: int | None = None
+    heard: dict[str, int] = field(default_factory=dict)
+    series: dict[str, Series] = field(default_factory=dict)
+    minutes: dict[str, Minutes] = field(default_factory=dict)
+    reported: dict[str, int] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
+    stored: set[int] = field(default_factory=set)
+
+    def trim(self) -> None:
+        """Forgets what lies more than the horizon and two hours behind."""
+        if self.settled is None:
+            return
+        edge = self.settled * MINUTE - KEPT_US
+        for series in self.series.values():
+            if len(series) and series.time[0] < edge - HOUR:
+                series.drop_before(edge)
+                self.touched.add(int(series.time[0]) // HOUR)
+        for minutes in self.minutes.values():
+            minutes.drop_before(edge // MINUTE)
+
+    def checkpoint(self) -> list[StateRow]:
+        """The rows touched since the last checkpoint (None: delete), the head always."""
+        rows: list[StateRow] = []
+        first = min((int(series.time[0]) // HOUR for series in self.series.values() if len(series)), default=0)
+        for hour in sorted({hour for hour in self.stored if hour < first}):
+            rows.append(("", "hour", hour, None))
+            self.stored.discard(hour)
+        for hour in sorted(hour for hour in self.touched if hour >= first):
+            rows.append(("", "hour", hour, self._hour(hour)))
+            self.stored.add(hour)
+        self.touched.clear()
+        head = pack(
+            {},
+            position=self.position,
+            settled=self.settled,
+            tick_us=self.tick_us,
+            began_us=self.began_us,
+            heard=self.heard,
+            reported=self.reported,
+        )
+        return [*rows, ("", "head", 0, head)]
+
+    def _hour(self, hour: int) -> bytes:
+        groups: dict[str, Columns] = {}
+        for name, series in self.series.items():
+            low, high = np.searchsorted(series.time, [hour * HOUR, (hour + 1) * HOUR])
+            if high > low:
+                groups[f"r {name}"] = {column: getattr(series, column)[low:high] for column in SERIES_COLUMNS}
+        for name, minutes in self.minutes.items():
+            part = minutes.cut(hour * 60, hour * 60 + 60)
+            if len(part.amount):
+                groups[f"m {name}"] = {"start": np.array([part.start]), **{c: getattr(part, c) for c in COLUMNS}}
+        return pack(groups)
+
+    @classmethod
+    def restore(cls, rows: list[tuple[str, int, bytes]]) -> UnitState:
+        """The state that its rows describe; a fresh one without rows."""
+        state = cls()
+        hours = sorted((start, body) for kind, start, body in rows if kind == "hour")
+        state.stored = {start for start, _ in hours}
+        for group, columns in join(unpack(body)[0] for _, body in hours).items():
+            kind, name = group.split(" ", 1)
+            if kind == "r":
+                state.series[name] = Series(**{column: columns[column] for column in SERIES_COLUMNS})
+            else:
+                start = int(columns.pop("start")[0])
+                state.minutes[name] = Minutes(start, **columns)
+        for kind, _, body in rows:
+            if kind == "head":
+                for name, value in unpack(body)[1].items():
+                    setattr(state, name, value)
+        return state

@@ -1,0 +1,36 @@
+"""All that two blocks of a description can have against each other, found in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from plant import (
+    check_calendar,
+    check_carriers,
+    check_points,
+    check_references,
+    check_registers,
+    check_targets,
+    check_tariffs,
+    check_terms,
+    check_units,
+)
+from plant.draft import Draft
+from plant.errors import Fault
+
+CHECKS: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
+    check_references.check,
+    check_registers.check,
+    check_points.check,
+    check_units.check,
+    check_terms.check,
+    check_carriers.check,
+    check_tariffs.check,
+    check_calendar.check,
+    check_targets.check,
+)
+
+
+def check(draft: Draft) -> list[Fault]:
+    """Every fault that the sound blocks of a draft have among each other."""
+    return [fault for one in CHECKS for fault in one(draft)]

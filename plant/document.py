@@ -1,0 +1,151 @@
+"""A YAML text as plain data that remembers on which line everything stands.
+
+Keys are taken as they are written (`on:` stays "on"); a key given twice, a value that YAML cannot build and broken
+syntax become faults. After broken syntax the lines that break it are left out and the rest is read all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+from plant.errors import Fault
+from plant.recover import LEFT_OUT, Broken, recover
+
+Step = str | int
+Where = tuple[Step, ...]
+_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass
+class Document:
+    """A description as it was read.
+
+    `data` is the text as dicts, lists and scalars; `lines` the line (from 1) of each path, `ends` the line after its
+    last; `columns` the column of its key. `left_out` holds the lines (number → text) that broke the syntax.
+    """
+
+    path: Path
+    data: Any = None
+    lines: dict[Where, int] = field(default_factory=dict)
+    ends: dict[Where, int] = field(default_factory=dict)
+    columns: dict[Where, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    left_out: dict[int, str] = field(default_factory=dict)
+
+    def line(self, where: Where) -> int:
+        """The line of a path, or of the nearest block around it that exists."""
+        while where and where not in self.lines:
+            where = where[:-1]
+        return self.lines.get(where, 1)
+
+    def fault(self, where: Where, message: str, hint: str = "") -> Fault:
+        """A fault at the line of a path."""
+        return Fault(self.path, self.line(where), message, hint)
+
+    def damaged(self, where: Where) -> bool:
+        """Whether lines of the block at a path were left out."""
+        start, end, column = self.lines.get(where, 0), self.ends.get(where, 0), self.columns.get(where, 0)
+        return any(start < number < end and _indent(text) > column for number, text in self.left_out.items())
+
+    def may_hold(self, name: str) -> bool:
+        """Whether a name stands in the lines that were left out, so that its absence says nothing."""
+        return any(name in LEFT_OUT.findall(text) for text in self.left_out.values())
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def read(text: str, path: Path) -> Document:
+    """A text as a document; never raises, its `faults` hold what is wrong with it as YAML."""
+    document = Document(path)
+    try:
+        root = yaml.compose(text, _FAST)
+    except yaml.YAMLError:
+        repaired, broken = recover(text)
+        document.faults.extend(_syntax_fault(path, one) for one in broken)
+        document.left_out = {number: line for one in broken for number, line in one.left_out.items()}
+        root = yaml.compose(repaired, yaml.SafeLoader)
+    if root is not None:
+        _Builder(document).build(root, (), root)
+    return document
+
+
+def _syntax_fault(path: Path, broken: Broken) -> Fault:
+    return Fault(path, broken.line, f"this is not YAML: {broken.problem}", broken.hint)
+
+
+class _Builder:
+    """Builds data from nodes and notes where each stands."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.constructor = SafeConstructor()
+        self.open: set[int] = set()
+
+    def build(self, node: yaml.Node, where: Where, key: yaml.Node) -> None:
+        """Fill the document with a node's value; `key` is the node whose line stands for it."""
+        self.document.data = self._value(node, where, key)
+
+    def _value(self, node: yaml.Node, where: Where, key: yaml.Node) -> Any:
+        mark, end = key.start_mark, node.end_mark
+        self.document.lines[where] = mark.line + 1
+        self.document.columns[where] = mark.column
+        self.document.ends[where] = end.line + (2 if end.column else 1)
+        if id(node) in self.open:
+            self._fault(node, "this alias contains itself", "write the values out")
+            return None
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, where)
+            if isinstance(node, yaml.SequenceNode):
+                return [self._value(item, (*where, index), item) for index, item in enumerate(node.value)]
+            return self._scalar(node)
+        finally:
+            self.open.discard(id(node))
+
+    def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in first:
+                    message = f"{_dotted(where)}the key '{key.value}' is given twice"
+                    self._fault(key, message, f"the first is on line {first[key.value]}: keep one of them")
+                first.setdefault(key.value, key.start_mark.line + 1)
+        try:
+            self.constructor.flatten_mapping(node)
+        except yaml.MarkedYAMLError as error:
+            self._fault(node, str(error.problem), "")
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fault(key, f"{_dotted(where)}a key must be a plain word", "a { or [ too many before a colon?")
+                continue
+            values[key.value] = self._value(value, (*where, key.value), key)
+        return values
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        try:
+            value = self.constructor.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            problem = getattr(error, "problem", None) or error
+            self._fault(node, f"'{node.value}' cannot be read: {problem}", "put it in quotes if it is a text")
+            return str(node.value)
+        if isinstance(value, float) and not math.isfinite(value):
+            self._fault(node, f"'{node.value}' is not a finite number", "write a number")
+            return 0.0
+        return value
+
+    def _fault(self, node: yaml.Node, message: str, hint: str) -> None:
+        self.document.faults.append(Fault(self.document.path, node.start_mark.line + 1, message, hint))
+
+
+def _dotted(where: Where) -> str:
+    return ".".join(str(step) for step in where) + ": " if where else ""

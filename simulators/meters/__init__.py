@@ -1,0 +1,1 @@
+"""Register maps of real meters, as data, each from its maker's manual."""

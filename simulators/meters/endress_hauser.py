@@ -1,0 +1,17 @@
+"""Endress+Hauser Promag 400 (Modbus): floats in the factory's byte order 1-0-3-2, register number − 1 on the wire.
+
+Volume flow is register 2009, totaliser 1 register 2610 (description of device parameters, Modbus register information).
+"""
+
+from simulators.meters.base import Meter, Register
+
+PROMAG400 = Meter(
+    "Endress+Hauser",
+    "Promag 400",
+    frozenset({3, 4}),
+    ((2000, 2139), (2600, 2620), (2800, 2820)),
+    (
+        Register(2008, "flow", "f32", order="low first"),
+        Register(2609, "volume", "f32", order="low first", limit=1e8),
+    ),
+)

@@ -1,0 +1,129 @@
+"""The board: generated from the description, bounded and valid in every query, complete, committed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dashboards.board import WINDOWS, overview
+from dashboards.files import data_source, generate, write
+from dashboards.panels import GREEN, LIGHT, ORANGE, RED, steps, watching
+from pipeline.windows import NAMES
+from plant.load import load
+from plant.model import SITE, Plant
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/electroplating/plant.yaml"
+
+
+@pytest.fixture(scope="module")
+def plant() -> Plant:
+    """The electroplating example."""
+    return load(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def board(plant: Plant) -> dict[str, Any]:
+    """Its board."""
+    return overview(plant)
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every panel, those within rows included."""
+    return [one for panel in board["panels"] for one in (panel, *panel.get("panels", []))]
+
+
+def test_the_committed_files_are_what_the_code_generates(plant: Plant, tmp_path: Path) -> None:
+    """deploy/grafana holds what the example's description gives today; `dashboards.files.write` renews it."""
+    committed = {
+        str(path.relative_to(ROOT / "deploy/grafana")): path.read_text(encoding="utf-8")
+        for path in (ROOT / "deploy/grafana").rglob("*")
+        if path.is_file()
+    }
+    assert committed == generate(plant)
+    assert {str(path.relative_to(tmp_path)) for path in write(plant, tmp_path)} == set(committed)
+
+
+def test_every_query_bounds_time_site_and_validity(board: dict[str, Any], plant: Plant) -> None:
+    """Promise 3: no query can show a withdrawn or unknown result, none reads the whole history or another plant."""
+    queries = [target["query"] for panel in panels(board) for target in panel.get("targets", [])]
+    queries += [annotation["query"] for annotation in board["annotations"]["list"]]
+    assert len(queries) > 2 * len(plant.kpis)
+    for query in queries:
+        assert "$timeFilter" in query or "time >= ${__from}ms" in query
+        assert '"valid"=1' in query
+        assert f"\"site\"='{plant.site.id}'" in query
+
+
+def test_every_kpi_has_a_tile_and_a_course_with_its_title_and_unit(board: dict[str, Any], plant: Plant) -> None:
+    """Titles, units, decimals and thresholds are the description's own, as on the console."""
+    tiles = {panel["title"]: panel for panel in panels(board) if panel["type"] == "stat"}
+    courses = {panel["title"] for panel in panels(board) if panel["type"] == "timeseries"}
+    for kpi in plant.kpis.values():
+        tile = tiles[kpi.title.en]
+        defaults = tile["fieldConfig"]["defaults"]
+        assert defaults["decimals"] == kpi.decimals
+        values = [step["value"] for step in defaults["thresholds"]["steps"]]
+        assert kpi.target is None or {kpi.target.near_term, kpi.target.long_term} < set(values)
+        assert kpi.title.zh in tile["description"]
+        assert any(title.startswith(f"{kpi.title.en} [") for title in courses)
+
+
+def test_thresholds_follow_the_better_direction(plant: Plant) -> None:
+    """Beyond the long-term target is green, worse than the baseline year red, whichever direction is better."""
+    lower = steps(plant.kpis["electricity_per_m2"])
+    assert [(step.value, step.color) for step in lower] == [(None, GREEN), (1.7, LIGHT), (1.95, ORANGE), (2.35, RED)]
+    higher = steps(plant.kpis["water_reuse_rate"])
+    assert [(step.value, step.color) for step in higher] == [(None, RED), (18, ORANGE), (30, LIGHT), (40, GREEN)]
+    assert all(
+        [step.value for step in steps(kpi)][1:] == sorted(step.value for step in steps(kpi) if step.value is not None)
+        for kpi in plant.kpis.values()
+    )
+
+
+def test_a_drift_flags_the_kpis_it_moves(plant: Plant) -> None:
+    """A leak at the compressor stands on its own KPI's tile and on the site's electricity, not on the water's."""
+    assert "compressor" in watching(plant, "compressor_kwh_per_m3")
+    assert "compressor" in watching(plant, "electricity_per_m2")
+    assert "compressor" not in watching(plant, "fresh_water_per_m2")
+    assert "zn_rinse1" in watching(plant, "zn_rinse_water_per_stage")
+    assert "zn_rinse1" not in watching(plant, "ni_rinse_water_per_stage")
+
+
+def test_grafana_can_fill_in_the_variables(board: dict[str, Any], plant: Plant) -> None:
+    """A variable with the SDK's id of zeros is never filled in by Grafana 9: it has none; a value is chosen at load."""
+    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+    assert set(variables) == {"window", "scope"}
+    for variable in variables.values():
+        assert "id" not in variable
+        assert variable["current"]["value"]
+    assert [option["value"] for option in variables["scope"]["options"][1:]] == [SITE, *plant.process_units]
+    assert set(WINDOWS) < set(NAMES), "a window that is never computed cannot be chosen"
+
+
+def test_panels_have_ids_of_their_own_and_the_data_source(board: dict[str, Any], plant: Plant) -> None:
+    """Two panels never share an id; every panel reads the data source that is provisioned beside it."""
+    found = panels(board)
+    assert len({panel["id"] for panel in found}) == len(found)
+    uid = data_source(plant)["uid"]
+    assert {panel["datasource"]["uid"] for panel in found if panel.get("targets")} == {uid}
+    assert {target["datasource"]["uid"] for panel in found for target in panel.get("targets", [])} == {uid}
+
+
+def test_provisioning_names_database_twice_and_no_secret(plant: Plant) -> None:
+    """Grafana 9 reads `database`, later versions `jsonData.dbName`; the token is Grafana's to look up."""
+    text = plant.model_dump(by_alias=True, mode="json")
+    influx = {"url": "https://influx.example:8086", "bucket": "works", "token_file": "secret/token"}
+    files = generate(
+        plant.model_copy(update={"influx": type(plant).model_fields["influx"].annotation.__args__[0](**influx)})
+    )  # type: ignore[union-attr]
+    assert text["influx"] is None
+    (source,) = yaml.safe_load(files["provisioning/datasources/keepclean.yaml"])["datasources"]
+    assert (source["database"], source["jsonData"]["dbName"]) == ("works", "works")
+    assert source["secureJsonData"] == {"httpHeaderValue1": "Token $__env{KEEPCLEAN_INFLUX_TOKEN}"}
+    assert not re.search("secret/token", json.dumps(files))

@@ -1,0 +1,407 @@
+"""The outbox: a server that is down, refuses, limits or hangs up loses nothing; an unknown overwrites a value."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from historian.influx import ServerError, influx_writer
+from historian.line_protocol import FORMS, is_line, lines
+from historian.outbox import REFUSED, Outbox
+from historian.tables import TABLES
+from plant.model import Influx, Plant
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+PLANT = Plant.model_validate(
+    {
+        "format": "keepclean/1",
+        "site": {"id": "works", "name": "Works", "time_zone": "Asia/Shanghai"},
+        "audit": {"name": "Audit", "period": ["2025-07-01", "2026-06-30"], "baseline_year": 2024},
+        "devices": {},
+        "points": {},
+    }
+)
+
+
+def facts(minutes: int, revision_of: Callable[[int], int], **changes: Any) -> pl.DataFrame:
+    """One point's minute facts."""
+    row = {"point": "water", "amount": 1.5, "mean": 1.5, "unit": "m3", "coverage": 1.0, "quality": "good", **changes}
+    return pl.DataFrame(
+        [{**row, "minute": START + timedelta(minutes=n), "revision": revision_of(n)} for n in range(minutes)],
+        schema=TABLES["facts"].schema,
+    )
+
+
+def source_of(**tables: pl.DataFrame) -> Callable[[str, int, int], pl.DataFrame]:
+    """A source over frames, as the historian offers one."""
+
+    def source(table: str, after: int, limit: int) -> pl.DataFrame:
+        frame = tables.get(table, TABLES[table].empty())
+        return frame.filter(pl.col("revision") > after).sort("revision").head(limit)
+
+    return source
+
+
+@dataclass
+class Server:
+    """A server in memory: upserts lines, or does what `answer` says."""
+
+    answer: Callable[[list[str]], None] = lambda batch: None
+    stored: dict[str, str] = field(default_factory=dict)
+    requests: int = 0
+
+    def write(self, text: str) -> None:
+        self.requests += 1
+        batch = text.split("\n")
+        self.answer(batch)
+        for line in batch:
+            series, _, stamp = line.partition(" ")[0], None, line.rpartition(" ")[2]
+            self.stored[f"{series} {stamp}"] = line
+
+
+def outbox(folder: Path, server: Server, clock: list[float] | None = None, **tables: pl.DataFrame) -> Outbox:
+    now = clock if clock is not None else [0.0]
+    return Outbox(PLANT, folder, source_of(**tables), server.write, monotonic=lambda: now[0])
+
+
+def test_everything_is_sent_once_oldest_first(tmp_path: Path) -> None:
+    """All rows arrive, in the order of their revisions; a second round has nothing to send."""
+    server = Server()
+    box = outbox(tmp_path, server, facts=facts(12_000, lambda n: n // 7 + 1))
+    assert box.drain().sent == 12_000
+    assert len(server.stored) == 12_000
+    assert [line.rpartition(" ")[2] for line in server.stored.values()] == sorted(
+        line.rpartition(" ")[2] for line in server.stored.values()
+    )
+    requests = server.requests
+    assert box.drain().sent == 0
+    assert server.requests == requests
+
+
+@pytest.mark.parametrize("rows", [4_999, 5_000, 5_001, 23_000])
+def test_a_revision_larger_than_a_batch_is_sent_whole(tmp_path: Path, rows: int) -> None:
+    """Many rows of one revision, as a long batch of history makes them, are not cut at the limit of a request."""
+    frame = pl.concat([facts(rows, lambda n: 1), facts(3, lambda n: 2, point="gas")])
+    server = Server()
+    outbox(tmp_path, server, facts=frame).drain()
+    assert len(server.stored) == rows + 3
+
+
+def test_a_server_down_for_days_loses_nothing(tmp_path: Path) -> None:
+    """While the server is down nothing moves and pauses grow; afterwards, in another process, everything arrives."""
+
+    def down(batch: list[str]) -> None:
+        raise ServerError("connection refused")
+
+    server, clock = Server(down), [0.0]
+    box = outbox(tmp_path, server, clock, facts=facts(100, lambda n: n + 1))
+    attempts = []
+    while clock[0] < 300:
+        if box.drain().error:
+            attempts.append(clock[0])
+        clock[0] += 1.0
+    assert [after - before for before, after in pairwise(attempts)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert box.cursor("facts") == 0
+    box.close()
+    server.answer = lambda batch: None
+    assert outbox(tmp_path, server, facts=facts(100, lambda n: n + 1)).drain().sent == 100
+
+
+def test_the_cursor_survives_a_restart(tmp_path: Path) -> None:
+    """A restart sends only what the server has not yet taken."""
+    server = Server()
+    first = outbox(tmp_path, server, facts=facts(10, lambda n: n + 1))
+    first.drain()
+    first.close()
+    assert outbox(tmp_path, server, facts=facts(15, lambda n: n + 1)).drain().sent == 5
+
+
+def test_the_budget_ends_a_round(tmp_path: Path) -> None:
+    """A backlog is worked off in portions, and no table waits for another's backlog."""
+    notices = pl.DataFrame(
+        [{"point": "water", "start": START, "end": START, "finding": "flat", "evidence": "", "revision": 1}],
+        schema=TABLES["notices"].schema,
+    )
+    server = Server()
+    box = outbox(tmp_path, server, facts=facts(40_000, lambda n: n), notices=notices)
+    done = box.drain(6_000)
+    assert 6_000 <= done.sent <= 11_000
+    assert any(line.startswith("notices") for line in server.stored.values())
+    while box.drain(6_000).sent:
+        pass
+    assert len(server.stored) == 40_000
+
+
+def test_a_bad_line_is_set_aside_with_a_notice(tmp_path: Path) -> None:
+    """A 400 stores nothing of the batch: the bad line is found by halving, kept apart and reported, the rest taken."""
+    bad = (START + timedelta(minutes=321)).timestamp() * 1e9
+
+    def answer(batch: list[str]) -> None:
+        if any(line.endswith(f" {bad:.0f}") for line in batch):
+            raise ServerError("unable to parse", 400)
+
+    server = Server(answer)
+    box = outbox(tmp_path, server, facts=facts(1_000, lambda n: n + 1))
+    done = box.drain()
+    assert (done.sent, done.aside, done.error) == (999, 1, "")
+    assert len(server.stored) == 999
+    assert server.requests < 40
+    notice = done.notice_frame().row(0, named=True)
+    assert (notice["point"], notice["start"], notice["finding"]) == ("water", START + timedelta(minutes=321), REFUSED)
+    assert [line for _, line, _ in box.set_aside()] == [lines("facts", facts(1_000, lambda n: 1), "works")[321]]
+    assert box.drain().sent == 0
+
+
+def test_a_field_conflict_is_told_apart(tmp_path: Path) -> None:
+    """A 422 stores the good lines of a batch: halving finds the bad one, writing the others again is harmless."""
+    server = Server()
+
+    def answer(batch: list[str]) -> None:
+        good = [line for line in batch if "amount=9.0" not in line]
+        if len(good) < len(batch):
+            for line in good:
+                server.stored[line] = line
+            raise ServerError("field type conflict", 422)
+
+    server.answer = answer
+    frame = pl.concat([facts(50, lambda n: n + 1), facts(1, lambda n: 99, amount=9.0, point="gas")])
+    done = outbox(tmp_path, server, facts=frame).drain()
+    assert (done.sent, done.aside) == (50, 1)
+
+
+def test_a_server_that_refuses_everything_is_not_believed(tmp_path: Path) -> None:
+    """A misconfigured server that calls every line bad empties nothing into the heap of refused lines."""
+
+    def answer(batch: list[str]) -> None:
+        raise ServerError("bad request", 400)
+
+    server = Server(answer)
+    box = outbox(tmp_path, server, facts=facts(5_000, lambda n: n + 1))
+    done = box.drain()
+    assert (done.sent, done.aside, done.error) == (0, 0, "bad request")
+    assert server.requests < 100
+    assert box.cursor("facts") == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after_s", "pause"), [(401, None, 60), (403, None, 60), (429, 7.0, 7), (503, 90.0, 90)]
+)
+def test_the_server_is_left_alone_as_it_asks(
+    tmp_path: Path, status: int, retry_after_s: float | None, pause: float
+) -> None:
+    """Refused credentials and a busy server hold everything back: Retry-After where given, a minute otherwise."""
+
+    def answer(batch: list[str]) -> None:
+        raise ServerError("not now", status, retry_after_s)
+
+    server, clock = Server(answer), [0.0]
+    box = outbox(tmp_path, server, clock, facts=facts(10, lambda n: n + 1))
+    assert box.drain().error == "not now"
+    clock[0] = pause - 0.5
+    assert box.drain().error == ""
+    assert server.requests == 1
+    clock[0] = pause + 0.5
+    server.answer = lambda batch: None
+    assert box.drain().sent == 10
+
+
+def test_an_unknown_overwrites_a_value_visibly() -> None:
+    """Promise 3: a value that became unknown goes to the same series and time with valid=0 and without the value."""
+    known = lines("facts", facts(1, lambda n: 1), "works")[0]
+    unknown = lines("facts", facts(1, lambda n: 2, amount=None, mean=None, coverage=0.0, quality="bad"), "works")[0]
+    assert known.split(" ")[0] == unknown.split(" ")[0]
+    assert known.split(" ")[-1] == unknown.split(" ")[-1]
+    assert "amount=1.5" in known
+    assert "valid=1i" in known
+    assert "amount" not in unknown
+    assert "valid=0i" in unknown
+    kpi = {"kpi": "e", "scope": "site", "product": "", "window": "1 h", "start": START, "end": START, "value": None}
+    row = lines("kpi", pl.DataFrame([{**kpi, "reason": "coverage 0.4"}], schema=TABLES["kpi"].schema), "works")[0]
+    assert 'reason="coverage 0.4"' in row
+    assert "valid=0i" in row
+    assert "value=" not in row
+
+
+text = st.one_of(st.none(), st.text(max_size=12), st.text('ab ,=\\"\n\t\r', max_size=8))
+number = st.one_of(st.none(), st.floats(), st.sampled_from([float("nan"), float("inf"), 1e-300, -0.0, 1e308, 5e-324]))
+moment = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)).map(lambda when: when.replace(tzinfo=UTC))
+
+
+@st.composite
+def any_rows(draw: st.DrawFn) -> tuple[str, pl.DataFrame]:
+    """Rows of any table with whatever may stand in them."""
+    name = draw(st.sampled_from(sorted(FORMS)))
+    kinds: dict[Any, st.SearchStrategy[Any]] = {pl.String: text, pl.Boolean: st.one_of(st.none(), st.booleans())}
+
+    def value(column: str, kind: Any) -> Any:
+        if isinstance(kind, pl.Datetime):
+            return draw(moment if column == FORMS[name].time else st.one_of(st.none(), moment))
+        return draw(st.integers(0, 9) if kind == pl.Int64 else kinds.get(kind, number))
+
+    schema = TABLES[name].schema
+    found = [{column: value(column, kind) for column, kind in schema.items()} for _ in range(draw(st.integers(1, 3)))]
+    return name, pl.DataFrame(found, schema=schema)
+
+
+@settings(max_examples=150, deadline=None)
+@given(any_rows())
+def test_every_row_becomes_one_valid_line(rows: tuple[str, pl.DataFrame]) -> None:
+    """Whatever names, texts and numbers a row holds, its line is one line and line protocol, without NaN or Inf."""
+    name, frame = rows
+    found = lines(name, frame, "works")
+    assert len(found) == len(frame)
+    assert is_line(found).all(), found.to_list()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "facts",
+        "facts,site=works amount=1.0",
+        "facts,site=works amount=nan,valid=1i 1",
+        "facts,site= amount=1.0 1",
+        "facts,site=a b amount=1.0 1",
+        'facts,site=works unit="m3 1',
+        "facts,site=works amount=1.0 1\nfacts,site=works amount=1.0 2",
+        "facts,site=works\\,amount=1.0 1",
+        "facts,site=works ,amount=1.0 1",
+    ],
+)
+def test_garbage_is_no_line(line: str) -> None:
+    """VictoriaMetrics answers 204 to garbage, so we check ourselves."""
+    assert not is_line(pl.Series([line]))[0]
+
+
+@dataclass
+class Answer:
+    """What the stand-in HTTP server answers, and what it was asked."""
+
+    status: int = 204
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+@pytest.fixture
+def stand_in() -> Iterator[tuple[str, Answer]]:
+    """A stand-in for an InfluxDB v2 server on loopback."""
+    answer = Answer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            answer.asked.append((self.path, self.headers.get("Authorization", ""), body))
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keeps the test's output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}", answer
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.server
+def test_the_real_writer_speaks_v2(
+    tmp_path: Path, stand_in: tuple[str, Answer], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bucket, precision and token go out as InfluxDB wants them; the token stands in no log and no message."""
+    url, answer = stand_in
+    (tmp_path / "token").write_text("top-secret\n", encoding="utf-8")
+    caplog.set_level("DEBUG")
+    write = influx_writer(Influx(url=url, bucket="plant", org="works", token_file="token"), tmp_path)
+    box = Outbox(PLANT, tmp_path, source_of(facts=facts(3, lambda n: 1)), write)
+    assert box.drain().sent == 3
+    path, authorization, body = answer.asked[0]
+    assert path.startswith("/api/v2/write?")
+    assert {"bucket=plant", "org=works", "precision=ns"} <= set(path.partition("?")[2].split("&"))
+    assert authorization == "Token top-secret"
+    assert body.split("\n") == lines("facts", facts(3, lambda n: 1), "works").to_list()
+    answer.status, answer.headers, answer.body = 429, {"Retry-After": "17"}, '{"message": "slow down"}'
+    with pytest.raises(ServerError) as error:
+        write("x y=1i 1")
+    assert (error.value.status, error.value.retry_after_s, error.value.retryable) == (429, 17.0, True)
+    answer.status = 401
+    with pytest.raises(ServerError) as error:
+        write("x y=1i 1")
+    assert not error.value.retryable
+    assert "top-secret" not in caplog.text + str(error.value)
+
+
+@pytest.mark.server
+def test_a_dead_server_is_an_error_to_try_again() -> None:
+    """Nobody listening is a retryable error, at once."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ServerError) as error:
+        influx_writer(Influx(url=f"http://127.0.0.1:{port}", bucket="plant"))("x y=1i 1")
+    assert error.value.retryable
+
+
+@pytest.fixture
+def victoria(tmp_path: Path) -> Iterator[str]:
+    """A real VictoriaMetrics on loopback."""
+    binary = shutil.which("victoria-metrics")
+    if binary is None:
+        pytest.skip("victoria-metrics is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{free.getsockname()[1]}"
+    process = subprocess.Popen(
+        [binary, f"-httpListenAddr={url}", f"-storageDataPath={tmp_path / 'vm'}", "-retentionPeriod=100y"],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                urllib.request.urlopen(f"http://{url}/health", timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "victoria-metrics did not start"
+                time.sleep(0.05)
+        yield f"http://{url}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.server
+def test_victoria_metrics_gives_back_what_was_written(tmp_path: Path, victoria: str) -> None:
+    """Every value written through /api/v2/write comes back from /api/v1/export, equal, at its time."""
+    frame = facts(500, lambda n: n + 1).with_columns((pl.int_range(pl.len()) * 0.1).alias("amount"))
+    box = Outbox(PLANT, tmp_path, source_of(facts=frame), influx_writer(Influx(url=victoria, bucket="plant")))
+    assert box.drain().sent == 500
+    urllib.request.urlopen(f"{victoria}/internal/force_flush").close()
+    with urllib.request.urlopen(f"{victoria}/api/v1/export?match[]=facts_amount&start=1700000000") as answer:
+        (series,) = [json.loads(line) for line in answer.read().splitlines()]
+    assert series["metric"] == {"__name__": "facts_amount", "site": "works", "point": "water"}
+    assert series["timestamps"] == [int(when.timestamp() * 1000) for when in frame["minute"]]
+    assert series["values"] == pytest.approx(frame["amount"].to_list(), rel=1e-15)
