@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, TypedDict
 
 import polars as pl
 
-from alerts.priority import endangered, priority
+from alerts.priority import priority
 from historian.tables import ALARMS, NOTICES
 from plant.calendar import Calendar
 from plant.clock import to_datetime, to_us
+from plant.endangered import endangered
 from plant.model import Plant
 from plant.reading import DAY
 
@@ -144,7 +145,7 @@ class _Machine:
         name = alarm_of(row["drift"])
         alarm = self.alarms.get(name)
         if alarm is None:
-            if self.is_alarm(row, time) and event == "open":
+            if event == "open" and self.is_alarm(row, time):
                 self.alarms[name] = Alarm(
                     drift=row["drift"],
                     scope=row["scope"],

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from alerts.priority import endangered
 from alerts.words import WORDS, Language
+from plant.endangered import endangered
 from plant.model import SITE, Plant, Text
 
 

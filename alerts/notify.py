@@ -65,7 +65,7 @@ class Notifier:
     def submit(self, transitions: pl.DataFrame, drifts: pl.DataFrame) -> int:
         """Takes in transitions (table `alarms`) with the drifts they speak of (table `drift`); how many are to be told.
 
-        On return they are in the ledger; one taken in before is not taken in again.
+        On return they are in the ledger; one taken in before, on whatever shift, is not taken in again.
         """
         told = transitions.filter(pl.col("to_state").is_in(TOLD_STATES))
         details = {row["drift"]: row for row in drifts.sort("revision").iter_rows(named=True)}
@@ -96,7 +96,9 @@ class Notifier:
                 for address in route.to
             ]
         with self._lock:
-            fresh = self.outgoing.add(entries)
+            fresh = self.outgoing.add(
+                entry for entry in entries if not self.outgoing.knows(entry.alarm, entry.to_state, entry.time)
+            )
         self._wake.set()
         return fresh
 

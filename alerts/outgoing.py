@@ -74,8 +74,13 @@ class Outgoing:
         except sqlite3.Error as error:
             raise StorageError(f"{path}: {error}") from error
 
+    def knows(self, alarm: str, to_state: str, time: int) -> bool:
+        """Whether a transition was taken in before, for whatever shift and address."""
+        sql = "SELECT 1 FROM outgoing WHERE alarm = ? AND to_state = ? AND time = ? LIMIT 1"
+        return self._db.execute(sql, (alarm, to_state, time)).fetchone() is not None
+
     def add(self, entries: Iterable[Entry]) -> int:
-        """Adds what is not yet there; how many were new."""
+        """Adds what is not yet there, in one transaction; how many were new."""
         rows = [
             (*entry.key, entry.priority, entry.shift_start, entry.shift_end, entry.supervisor, entry.language, *text)
             for entry in entries

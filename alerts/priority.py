@@ -7,27 +7,16 @@ computed from past alarms they mean the same tomorrow as today.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
-from zoneinfo import ZoneInfo
 
-from plant.model import Plant
+from plant.endangered import endangered
+
+__all__ = ["PRIORITIES", "Priority", "endangered", "priority"]
 
 Priority = Literal["low", "medium", "high"]
 PRIORITIES: tuple[Priority, ...] = ("low", "medium", "high")
 MEDIUM_COST_PER_DAY = 500.0
 HIGH_COST_PER_DAY = 2000.0
-
-
-def endangered(plant: Plant, watched: str, onset: datetime | None = None) -> list[str]:
-    """The options that a drift of baseline or KPI `watched` endangers: those commissioned by its onset."""
-    zone = ZoneInfo(plant.site.time_zone)
-    return [
-        name
-        for name, option in plant.options.items()
-        if (watched in option.baselines or watched == option.kpi)
-        and (onset is None or option.commissioned <= onset.astimezone(zone).date())
-    ]
 
 
 def priority(cost_per_day: float | None, endangers_option: bool) -> Priority:

@@ -37,15 +37,16 @@ class Row:
     """One fault of the menu: what is chosen for it, and its buttons."""
 
     fault: str
+    targets: dict[str, str]
     target: ui.select | None
     size: ui.toggle | None
     start: ui.button
     stop: ui.button
     state: ui.html
 
-    def chosen(self, only: str) -> tuple[str, float]:
+    def chosen(self) -> tuple[str, float]:
         """Target and size as chosen."""
-        target = str(self.target.value) if self.target else only
+        target = str(self.target.value) if self.target else next(iter(self.targets))
         return target, float(self.size.value) if self.size else 1.0
 
 
@@ -54,7 +55,7 @@ class DemoMenu:
 
     def __init__(self, visit: Visit, demo: DemoControl) -> None:
         self.visit, self.demo = visit, demo
-        self.rows: list[tuple[Row, list[str]]] = []
+        self.rows: list[Row] = []
         words = visit.words
         with ui.element("div").classes("kc-banner"):
             passes = duration(int(HOUR / demo.speed)) if demo.speed else ""
@@ -85,12 +86,12 @@ class DemoMenu:
         seen = cast(DemoView, await in_thread(self._look))
         self._truth.content = draw_demo.verdicts(seen.verdicts, self.visit.words, self.visit.moments(), self.demo.speed)
         on = {(str(entry["fault"]), str(entry["target"])) for entry in seen.active}
-        for row, targets in self.rows:
-            target, _ = row.chosen(targets[0])
+        for row in self.rows:
+            target, _ = row.chosen()
             running = (row.fault, target) in on
             row.start.visible, row.stop.visible = not running, running
-            others = [name for name in targets if (row.fault, name) in on]
-            row.state.content = self._running(others)
+            names = [title for name, title in row.targets.items() if (row.fault, name) in on]
+            row.state.content = draw_demo.running(names, self.visit.words) if names else ""
         self._show_progress(seen.progress)
 
     def _look(self) -> DemoView:
@@ -119,7 +120,8 @@ class DemoMenu:
         words = self.visit.words
         ui.html(words(heading), tag="h3")
         for entry in entries:
-            self.rows.append((self._row(entry, kind), [str(target) for target in entry["targets"]]))
+            if entry["while_running"]:
+                self.rows.append(self._row(entry, kind))
         if kind == "slow":
             ui.button(words("advance_30"), icon="fast_forward", on_click=self._advance).props(
                 "outline no-caps dense"
@@ -128,8 +130,7 @@ class DemoMenu:
     def _row(self, entry: Mapping[str, Any], kind: str) -> Row:
         words = self.visit.words
         title, about = Text.model_validate(entry["title"]), Text.model_validate(entry["description"])
-        targets = {str(target): self._target_name(str(target)) for target in entry["targets"]}
-        only = next(iter(targets))
+        targets = {str(target["name"]): self._target_title(target) for target in entry["targets"]}
         with ui.element("div").classes("kc-fault"):
             ui.label(words.title(title)).classes("kc-strong")
             state = ui.html("", sanitize=False).classes("kc-fault-state")
@@ -137,7 +138,9 @@ class DemoMenu:
             with ui.element("div").classes("kc-fault-controls"):
                 target = None
                 if len(targets) > 1:
-                    target = ui.select(targets, value=only, label=words("where")).props("dense outlined options-dense")
+                    target = ui.select(targets, value=next(iter(targets)), label=words("where")).props(
+                        "dense outlined options-dense"
+                    )
                     target.classes("kc-select")
                 size = None
                 if kind != "data":
@@ -146,26 +149,23 @@ class DemoMenu:
                 start = ui.button(words("start")).props("unelevated no-caps dense")
                 stop = ui.button(words("stop")).props("outline no-caps dense color=negative")
         stop.visible = False
-        row = Row(str(entry["fault"]), target, size, start, stop, state)
-        start.on_click(lambda: self._switch(row, only, True))
-        stop.on_click(lambda: self._switch(row, only, False))
+        row = Row(str(entry["fault"]), targets, target, size, start, stop, state)
+        start.on_click(lambda: self._switch(row, True))
+        stop.on_click(lambda: self._switch(row, False))
         return row
 
-    def _target_name(self, target: str) -> str:
+    def _target_title(self, target: Mapping[str, Any]) -> str:
+        """The target's own title; the plant's title where the target only repeats a name of the description."""
         words, plant = self.visit.words, self.visit.house.context.plant
-        if target in plant.points:
-            return words.point(target)
-        if target in plant.devices:
-            return words.title(plant.devices[target].title)
-        return words.scope(target)
+        name = str(target["name"])
+        if name in plant.points:
+            return words.point(name)
+        if name in plant.devices:
+            return words.title(plant.devices[name].title)
+        return words.title(Text.model_validate(target["title"]))
 
-    def _running(self, targets: Sequence[str]) -> str:
-        if not targets:
-            return ""
-        return draw_demo.running([self._target_name(target) for target in targets], self.visit.words)
-
-    async def _switch(self, row: Row, only: str, on: bool) -> None:
-        target, size = row.chosen(only)
+    async def _switch(self, row: Row, on: bool) -> None:
+        target, size = row.chosen()
         await self._do(lambda: self.demo.switch(row.fault, target, size, on))
 
     async def _advance(self) -> None:

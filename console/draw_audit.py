@@ -50,13 +50,13 @@ def targets(found: Sequence[Value], words: Words) -> Markup:
     """Every target with its distance and grade, grouped by scope."""
     columns = [
         Column(words("kpi")),
-        Column(words("baseline_year"), number=True),
+        Column(words("baseline_year"), number=True, minor=True),
         Column(words("now"), number=True),
         Column(words("near_term_target"), number=True),
-        Column(words("way_gone")),
+        Column(words("way_gone"), minor=True),
         Column(words("long_term_target"), number=True),
         Column(words("grade")),
-        Column(words("coverage"), number=True),
+        Column(words("coverage"), number=True, minor=True),
     ]
     return table(columns, _grouped(found, lambda value: _target(value, words), words))
 
@@ -135,7 +135,7 @@ def options(found: Sequence[OptionState], plant: Plant, words: Words) -> Markup:
         Column(words("before"), number=True),
         Column(words("after"), number=True),
         Column(words("change"), number=True),
-        Column(words("endangered_by")),
+        Column(words("endangered_by"), wide=True),
     ]
     return table(columns, (_option(state, plant, words) for state in found))
 
@@ -195,13 +195,13 @@ def baselines(found: Sequence[Fit], words: Words, moments: Moments) -> Markup:
     """The baselines in force and how good they are on data they have not seen."""
     columns = [
         Column(words("baseline")),
-        Column(words("model")),
-        Column(words("rows"), number=True),
-        Column(words("cv"), number=True),
+        Column(words("model"), wide=True),
+        Column(words("rows"), number=True, minor=True),
+        Column(words("cv"), number=True, minor=True),
         Column(words("cv_heldout"), number=True),
         Column(words("nmbe_heldout"), number=True),
         Column(words("span")),
-        Column(words("fitted_by")),
+        Column(words("fitted_by"), minor=True),
     ]
     return table(columns, _grouped(found, lambda fit: _fit(fit, words, moments), words))
 

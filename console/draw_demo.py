@@ -9,7 +9,7 @@ from markupsafe import Markup
 from console.draw_shift import excess, onset
 from console.figures import MINUS, SPACE, Moments, duration, quantity, signed
 from console.markup import chip, div, join, span
-from console.views_demo import Verdict
+from console.views_demo import DATA, Verdict
 from console.words import Words
 
 
@@ -22,7 +22,9 @@ def verdicts(found: Sequence[Verdict], words: Words, moments: Moments, speed: fl
 
 def _verdict(verdict: Verdict, words: Words, moments: Moments, speed: float) -> Markup:
     drift = verdict.drift
-    if drift is None:
+    if verdict.kind == DATA:
+        status = chip("plain", words("a_notice"))
+    elif drift is None:
         status = chip("plain", words("not_yet"))
     elif verdict.took is not None:
         real = words("real_time", span=duration(int(verdict.took / speed))) if speed else ""
@@ -35,7 +37,7 @@ def _verdict(verdict: Verdict, words: Words, moments: Moments, speed: float) -> 
         div(
             "kc-alarm-head",
             span("kc-alarm-title", words.title(verdict.title)),
-            span("kc-scope", words.point(verdict.target) if verdict.target in words.plant.points else verdict.target),
+            span("kc-scope", words.point(verdict.point)),
             ended,
             status,
         ),
@@ -56,7 +58,8 @@ def _verdict(verdict: Verdict, words: Words, moments: Moments, speed: float) -> 
 def _size(verdict: Verdict, words: Words) -> str:
     if verdict.size is None:
         return words("data_fault_result")
-    return f"{quantity(verdict.size, verdict.unit)} {words('per_hour')}"
+    ending = f" ({words('at_its_end')})" if verdict.kind == "slow" else ""
+    return f"{quantity(verdict.size, verdict.unit)} {words('per_hour')}{ending}"
 
 
 def _late(verdict: Verdict) -> Markup | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from console.figures import Moments, duration, number, percent, quantity, significant, size
+from console.figures import Moments, duration, number, percent, quantity, size
 from console.markup import Column, Row, bar, chip, div, join, span, table, tag
 from console.views_health import DeviceHealth, Notice, PointHealth
 from console.words import Words
@@ -68,8 +68,8 @@ def _broker(status: Mapping[str, Any], words: Words) -> Markup | None:
     broker = status.get("broker")
     if broker is None:
         return None
-    state = broker if isinstance(broker, str) else str(broker.get("state") or "unknown")
-    note = "" if isinstance(broker, str) else str(broker.get("url") or "")
+    state = "connected" if broker["connected"] else "disconnected"
+    note = f"{broker['url']} {broker['protocol']}" if broker["connected"] else f"{broker['url']} {broker['last_error']}"
     return _tile(words("broker"), chip(STATE_KIND.get(state, "bad"), words.code(state)), note)
 
 
@@ -81,7 +81,7 @@ def points(found: Sequence[PointHealth], words: Words, now_us: int) -> Markup:
         Column(words("age"), number=True),
         Column(words("quality")),
         Column(words("coverage_1h"), number=True),
-        Column(words("device")),
+        Column(words("device"), minor=True),
     ]
     rows: list[Row | str] = []
     scope = None
@@ -126,7 +126,12 @@ def notices(found: Sequence[Notice], words: Words, moments: Moments) -> Markup:
     """What was found out about data, the newest first."""
     if not found:
         return div("kc-empty", words("no_notices"))
-    columns = [Column(words("when")), Column(words("point")), Column(words("finding")), Column(words("evidence"))]
+    columns = [
+        Column(words("when")),
+        Column(words("point")),
+        Column(words("finding")),
+        Column(words("evidence"), wide=True),
+    ]
     shown = found[:NOTICES_SHOWN]
     listed = table(columns, (_notice(notice, words, moments) for notice in shown), "kc-dense")
     rest = len(found) - len(shown)
@@ -139,7 +144,7 @@ def _notice(notice: Notice, words: Words, moments: Moments) -> Row:
         when += f" – {words('ongoing')}"
     elif notice.end > notice.start:
         when += f" – {moments.short(notice.end)}"
-    name = words.title(notice.title) if notice.title else notice.point
+    name = words.title(notice.title) if notice.title else notice.point or words("whole_site")
     return (when, name, chip("plain", words.code(notice.finding)), notice.evidence)
 
 
@@ -149,8 +154,9 @@ def devices(found: Sequence[DeviceHealth], known: bool, words: Words, now_us: in
         Column(words("device")),
         Column(words("state")),
         Column(words("last_answer"), number=True),
-        Column(words("points"), number=True),
-        Column(words("error")),
+        Column(words("latency"), number=True),
+        Column(words("failed"), number=True),
+        Column(words("error"), wide=True),
     ]
     note = None if known else div("kc-foot", words("no_status"))
     return join((note, table(columns, (_device(device, words, now_us) for device in found), "kc-dense")))
@@ -161,7 +167,8 @@ def _device(device: DeviceHealth, words: Words, now_us: int) -> Row:
     return (
         name,
         chip(STATE_KIND.get(device.state, "bad"), words.code(device.state)),
-        words("not_known") if device.last is None else duration(now_us - device.last),
-        significant(device.points, 1),
+        words("never_answered") if device.last is None else duration(now_us - device.last),
+        "" if device.latency_ms is None else quantity(device.latency_ms, "ms"),
+        "" if device.failed is None else percent(device.failed * 100, 0),
         device.error,
     )

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from console.figures import SPACE, Moments, duration, number, percent, quantity, unit
+from console.figures import Moments, duration, number, percent, quantity, unit
 from console.markup import Column, Row, bar, chip, div, join, span, spark, table
 from console.views_drifts import Cost, Drift, total
 from console.views_kpis import JUDGED, Value
 from console.words import Words
 from plant.model import Plant
+
+COVERAGE_REASON = "coverage below limit"
 
 
 def tile(value: Value, words: Words) -> Markup:
@@ -21,7 +23,7 @@ def tile(value: Value, words: Words) -> Markup:
         "kc-tile" + (" drifting" if value.drifts else ""),
         div("kc-tile-title", words.title(value.title), scope_note(value, words)),
         div("kc-tile-value", figure(value, words), flags(value, words)),
-        span("kc-reason", words.code(value.reason)) if value.value is None else None,
+        span("kc-reason", reason(value, words)) if value.value is None else None,
         div(
             "kc-tile-lines",
             target_line(words("near_term"), target.near_term, value.to_near, value, words) if target else None,
@@ -47,18 +49,24 @@ def figure(value: Value, words: Words) -> Markup:
     """The value with its unit; unknown is said in words."""
     if value.value is None:
         return span("kc-unknown", words("unknown"))
-    return join(
-        (span("kc-figure", number(value.value, value.decimals)), span("kc-unit", unit(value.unit))), between=SPACE
-    )
+    return join((span("kc-figure", number(value.value, value.decimals)), span("kc-unit", unit(value.unit))))
 
 
 def measured(value: Value, words: Words) -> Markup:
     """The value for a table, its unit in a column of its own width; an unknown one with its reason."""
     if value.value is None:
-        return join((span("kc-unknown", words("unknown")), span("kc-reason", words.code(value.reason))), between=" ")
+        return join((span("kc-unknown", words("unknown")), span("kc-reason", reason(value, words))), between=" ")
     return join(
         (span("kc-strong", number(value.value, value.decimals)), span("kc-unit kc-unit-column", unit(value.unit)))
     )
+
+
+def reason(value: Value, words: Words) -> str:
+    """Why a value is unknown, with its coverage where that is the cause."""
+    text = words.code(value.reason)
+    if value.reason == COVERAGE_REASON and value.coverage is not None:
+        text += f": {percent(value.coverage * 100, 0)} < {percent(value.definition.coverage_limit * 100, 0)}"
+    return text
 
 
 def flags(value: Value, words: Words) -> Markup:
@@ -117,8 +125,8 @@ def kpi_table(groups: Sequence[tuple[str, Sequence[Value]]], words: Words) -> Ma
         Column(words("near_term"), number=True),
         Column(words("long_term"), number=True),
         Column(words("against_expected"), number=True),
-        Column(words("range"), number=True),
-        Column(words("coverage"), number=True),
+        Column(words("range"), number=True, minor=True),
+        Column(words("coverage"), number=True, minor=True),
     ]
     rows: list[Row | str] = []
     for scope, group in groups:

@@ -92,7 +92,7 @@ def over(items: Sequence[Alarm], plant: Plant, words: Words, moments: Moments) -
         Column(words("when")),
         Column(words("excess"), number=True),
         Column(words("cost"), number=True),
-        Column(words("state")),
+        Column(words("state"), wide=True),
     ]
     return table(columns, (_over_row(item, plant, words, moments) for item in items))
 
@@ -154,7 +154,7 @@ def _texts(drift: Drift, plant: Plant, words: Words) -> Markup:
         lines.append(_line(words("first_check"), words.title(drift.baseline.first_check), "kc-check"))
         lines.append(_line(words("likely_cause"), words.title(drift.baseline.likely_cause)))
     if drift.evidence:
-        lines.append(_line(words("evidence"), drift.evidence))
+        lines.append(_line(words("evidence"), words.evidence(drift.evidence)))
     if drift.options:
         names = join((words.title(plant.options[name].title) for name in drift.options), between="; ")
         lines.append(_line(words("endangers"), names, "kc-endangers"))

@@ -44,10 +44,17 @@ def chip(kind: str, *children: object, **attributes: object) -> Markup:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, and whether it holds numbers."""
+    """A column: its heading; on a phone a `minor` one is left out and a `wide` one gets a line of its own."""
 
     title: str
     number: bool = False
+    minor: bool = False
+    wide: bool = False
+
+    def classes(self) -> str | None:
+        """The classes of its cells."""
+        marks = {"num": self.number, "minor": self.minor, "wide": self.wide}
+        return " ".join(name for name, is_so in marks.items() if is_so) or None
 
 
 Row = Sequence[object]
@@ -55,14 +62,14 @@ Row = Sequence[object]
 
 def table(columns: Sequence[Column], rows: Iterable[Row | str], class_: str = "") -> Markup:
     """A table; a row that is a text is a heading over the rows that follow. On a phone each row becomes a card."""
-    head = tag("tr", *(tag("th", column.title, class_="num" if column.number else None) for column in columns))
+    head = tag("tr", *(tag("th", column.title, class_=column.classes()) for column in columns))
     body = [
         tag("tr", tag("th", row, colspan=len(columns), scope="colgroup"), class_="group")
         if isinstance(row, str)
         else tag(
             "tr",
             *(
-                tag("td", cell, class_="num" if column.number else None, data_label=column.title)
+                tag("td", cell, class_=column.classes(), data_label=column.title)
                 for column, cell in zip(columns, row, strict=True)
             ),
         )

@@ -54,7 +54,7 @@ class HealthPage:
         shown = [point for point in seen.points if point.poor] if self.only_poor else seen.points
         self._head.content = draw_health.head(seen.status, seen.points, words)
         self._notices.content = draw_health.notices(seen.notices, words, self.visit.moments())
-        self._devices.content = draw_health.devices(seen.devices, "devices" in seen.status, words, now)
+        self._devices.content = draw_health.devices(seen.devices, bool(seen.status.get("devices")), words, now)
         self._points.content = draw_health.points(shown, words, now)
 
     def _look(self) -> HealthView:
@@ -73,7 +73,7 @@ class HealthPage:
                 now,
             ),
             notices(history.table("notices", (now - NOTICES_FOR) // HOUR * HOUR), context.plant),
-            devices(status, context.plant),
+            devices(status, context.plant, now),
             status,
         )
 

@@ -35,7 +35,7 @@ class History(Protocol):
         ...
 
     def baselines(self) -> list[dict[str, Any]]:
-        """The baselines in force, as the ledger has them."""
+        """The baselines in force, as the ledger has them: baseline, fit, span [µs UTC], by, why."""
         ...
 
 
@@ -62,8 +62,8 @@ class Status(Protocol):
         """Positions, backlog, disk use and devices; a key that is not known is left out.
 
         `position` and `served` are journal positions, `backlog` the messages between them, `journal_bytes`,
-        `data_bytes` and `disk_free_bytes` sizes [B], `disk_limit_bytes` the plant's disk budget [B], `broker` the
-        state of the MQTT connection, `devices` a list of device states as `collectors` writes them.
+        `data_bytes` and `disk_free_bytes` sizes [B], `disk_limit_bytes` the plant's disk budget [B]. `broker` and
+        `devices` are as `collectors.status` writes them, the latter a list with the name as `device`.
         """
         ...
 
@@ -74,7 +74,10 @@ class DemoControl(Protocol):
     speed: float
 
     def catalogue(self) -> Sequence[Mapping[str, Any]]:
-        """Faults: fault, title and description {en, zh}, kind ("step", "slow" or "data"), targets."""
+        """Faults: fault, title and description {en, zh}, kind ("step", "slow" or "data"), while_running, and targets.
+
+        A target has name, title {en, zh} and the point that shows the fault first.
+        """
         ...
 
     def active(self) -> Sequence[Mapping[str, Any]]:
@@ -86,7 +89,10 @@ class DemoControl(Protocol):
         ...
 
     def truth(self) -> Sequence[Mapping[str, Any]]:
-        """What was really done: fault, target, onset_us, end_us (None while it lasts), size_per_hour, unit, point."""
+        """What was really done: fault, target, kind, point, onset, end [µs UTC, None while it lasts], per_hour, unit.
+
+        `per_hour` is what the point really has too much an hour [unit]; of a slow fault at its end.
+        """
         ...
 
     def advance(self, days: int) -> None:

@@ -73,7 +73,7 @@ def blocks(frame: pl.DataFrame, baseline: str) -> Blocks:
 
 def fits(ledger: Sequence[Mapping[str, Any]], plant: Plant) -> list[Fit]:
     """Every baseline of the plant with its entry in the ledger, in the order of the description."""
-    entries = {str(entry.get("baseline") or entry.get("name")): entry for entry in ledger}
+    entries = {str(entry["baseline"]): entry for entry in ledger}
     return [_fit(name, baseline, entries.get(name)) for name, baseline in plant.baselines.items()]
 
 
@@ -82,15 +82,17 @@ def _fit(name: str, baseline: Baseline, entry: Mapping[str, Any] | None) -> Fit:
     fit = Fit(name, baseline.title, baseline.scope, _model(drivers), baseline.derived_driver, entry)
     if entry is None:
         return fit
+    frozen = entry["fit"]
+    start, end = entry["span"]
     return replace(
         fit,
-        formula=_formula(baseline, entry) or fit.formula,
-        n=entry.get("n"),
-        cv_rmse=entry.get("cv_rmse"),
-        cv_rmse_heldout=entry.get("held_out_cv_rmse"),
-        nmbe_heldout=entry.get("held_out_nmbe"),
-        span_start=entry.get("span_start_us"),
-        span_end=entry.get("span_end_us"),
+        formula=_formula(baseline, frozen),
+        n=frozen["n"],
+        cv_rmse=frozen["cv_rmse"],
+        cv_rmse_heldout=frozen["held_out_cv_rmse"],
+        nmbe_heldout=frozen["held_out_nmbe"],
+        span_start=start,
+        span_end=end,
         by=str(entry.get("by") or ""),
         why=str(entry.get("why") or ""),
     )
@@ -108,12 +110,10 @@ def _model(drivers: Sequence[str]) -> str:
     return " + ".join(["A", *(f"b·{driver}" for driver in drivers)])
 
 
-def _formula(baseline: Baseline, entry: Mapping[str, Any]) -> str:
-    """The fitted model in print, with the drivers that the fit has kept; "" when the ledger has no coefficients."""
-    if entry.get("intercept") is None:
-        return ""
+def _formula(baseline: Baseline, frozen: Mapping[str, Any]) -> str:
+    """The fitted model in print, with the drivers that the fit has kept."""
     printed = {driver.point: _driver(driver) for driver in baseline.drivers}
-    text = significant(entry["intercept"])
-    for name, slope in zip(entry.get("names") or (), entry.get("coefficients") or (), strict=False):
+    text = significant(frozen["intercept"])
+    for name, slope in zip(frozen["names"], frozen["coefficients"], strict=True):
         text += f" {MINUS if slope < 0 else '+'} {significant(abs(slope))}·{printed.get(name, name)}"
     return text

@@ -10,6 +10,8 @@ from console.views_drifts import Drift
 from plant.model import Plant, Text
 from plant.reading import HOUR
 
+DATA = "data"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -19,6 +21,7 @@ class Verdict:
     title: Text
     target: str
     point: str
+    kind: str
     onset: int
     end: int | None
     size: float | None
@@ -55,7 +58,7 @@ def verdicts(
 ) -> list[Verdict]:
     """Each fault with the first drift found on its meter after its onset (and before a later fault's), newest first."""
     titles = {entry["fault"]: Text.model_validate(entry["title"]) for entry in catalogue}
-    entries = sorted(truth, key=lambda entry: entry["onset_us"])
+    entries = sorted(truth, key=lambda entry: entry["onset"])
     taken: set[str] = set()
     result = []
     for entry in entries:
@@ -69,10 +72,11 @@ def verdicts(
                 title=titles.get(name) or Text(en=name, zh=name),
                 target=str(entry["target"]),
                 point=str(entry["point"]),
-                onset=int(entry["onset_us"]),
-                end=entry.get("end_us"),
-                size=entry.get("size_per_hour"),
-                unit=str(entry.get("unit") or ""),
+                kind=str(entry["kind"]),
+                onset=int(entry["onset"]),
+                end=entry["end"],
+                size=entry["per_hour"] or None,
+                unit=str(entry["unit"]),
                 drift=drift,
             )
         )
@@ -81,8 +85,9 @@ def verdicts(
 
 def _answer(entry: Mapping[str, Any], found: Sequence[Drift], plant: Plant, taken: set[str]) -> Drift | None:
     """The first drift on the fault's own meter that was found while the fault stood, or within a day of its end."""
-    onset = int(entry["onset_us"])
-    until = entry.get("end_us")
+    if entry["kind"] == DATA:
+        return None
+    onset, until = int(entry["onset"]), entry["end"]
     candidates = [
         drift
         for drift in found

@@ -10,10 +10,11 @@ import polars as pl
 
 from console.figures import us
 from plant.clock import to_datetime
-from plant.model import Kind, Manual, Modbus, Plant, Text
+from plant.model import Kind, Manual, Modbus, Mqtt, Plant, Text
 from plant.reading import HOUR, MINUTE, SECOND
 
 LATE_AFTER = 3
+FAILING_SHARE = 0.1
 SLOW_KINDS = (Kind.SAMPLE, Kind.INTERVAL)
 
 
@@ -54,7 +55,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class DeviceHealth:
-    """A device as the collectors see it."""
+    """A device as the collectors see it; `failed` is the share of its recent attempts that failed."""
 
     name: str
     title: Text
@@ -62,6 +63,8 @@ class DeviceHealth:
     address: str
     state: str
     last: int | None
+    latency_ms: float | None
+    failed: float | None
     error: str
     points: int
 
@@ -124,24 +127,39 @@ def _point(name: str, plant: Plant, row: Mapping[str, Any] | None, coverage: flo
     )
 
 
-def devices(status: Mapping[str, Any], plant: Plant) -> list[DeviceHealth]:
-    """Every device of the plant but the manual ones, with the state that the collectors wrote of it, if any."""
-    states = {str(entry.get("device")): entry for entry in status.get("devices") or ()}
-    found = []
-    for name, device in plant.devices.items():
-        if isinstance(device, Manual):
-            continue
-        entry = states.get(name, {})
-        found.append(
-            DeviceHealth(
-                name=name,
-                title=device.title,
-                protocol=device.protocol,
-                address=device.address if isinstance(device, Modbus) else device.topic,
-                state=str(entry.get("state") or "unknown"),
-                last=entry.get("last_us"),
-                error=str(entry.get("error") or ""),
-                points=sum(point.device == name for point in plant.points.values()),
-            )
-        )
-    return found
+def devices(status: Mapping[str, Any], plant: Plant, now_us: int) -> list[DeviceHealth]:
+    """Every device of the plant but the manual ones, with what the collectors wrote of it."""
+    states = {str(entry["device"]): entry for entry in status.get("devices") or ()}
+    return [
+        _device(name, device, plant, states.get(name), now_us)
+        for name, device in plant.devices.items()
+        if not isinstance(device, Manual)
+    ]
+
+
+def _device(
+    name: str, device: Modbus | Mqtt, plant: Plant, entry: Mapping[str, Any] | None, now_us: int
+) -> DeviceHealth:
+    """A device is silent after three of its intervals, failing while more than a tenth of its answers fail."""
+    last = entry["last_success"] if entry else None
+    failed = float(entry["error_rate"]) if entry else 0.0
+    if entry is None:
+        state = "unknown"
+    elif last is None:
+        state = "silent" if entry["errors"] else "waiting"
+    elif now_us - last > LATE_AFTER * device.interval * SECOND:
+        state = "silent"
+    else:
+        state = "failing" if failed > FAILING_SHARE else "ok"
+    return DeviceHealth(
+        name=name,
+        title=device.title,
+        protocol=device.protocol,
+        address=f"{device.address} #{device.device_id}" if isinstance(device, Modbus) else device.topic,
+        state=state,
+        last=last,
+        latency_ms=entry["latency_ms"] if entry else None,
+        failed=failed if entry else None,
+        error=entry["last_error"] if entry and state != "ok" else "",
+        points=sum(point.device == name for point in plant.points.values()),
+    )

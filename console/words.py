@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import reduce
 
 from console.figures import unit
 from console.texts import CODES, TEXTS
 from plant.model import SITE, Plant, Text
 
 LANGUAGES = ("en", "zh")
+EVIDENCE = (
+    (r" after (\S+) blocks of (\S+) h", r"，经 \1 个 \2 h 时段"),
+    (r"(\d) of (\d\S*) σ", r"\1（限 \2 σ）"),
+)
 
 
 def language(asked: str | None, accepted: str | None = None) -> str:
@@ -52,6 +57,12 @@ class Words:
         """The title of a point, or its name when the description does not have it."""
         point = self.plant.points.get(name)
         return self.title(point.title) if point else name
+
+    def evidence(self, text: str) -> str:
+        """A chart's evidence; its few words are translated, its numbers stay."""
+        if self.lang == "en":
+            return text
+        return reduce(lambda done, pair: re.sub(pair[0], pair[1], done), EVIDENCE, text)
 
     def code(self, name: str) -> str:
         """A state, finding, quality or reason in words; one without a translation is shown as it is."""

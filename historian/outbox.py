@@ -173,13 +173,15 @@ class Outbox:
         form = FORMS[table]
         for row, reason in refused:
             moment = row[form.time]
-            if table != "notices":
+            if table != "notices" and moment is not None:
                 point = str(row.get("point") or row.get("kpi") or row.get("scope") or "")
                 evidence = f"{reason}: {row['line']}"[:1000]
                 found = {"point": point, "start": moment, "end": moment, "finding": REFUSED, "evidence": evidence}
                 done.notices.append({**found, "revision": revision})
+        if refused:
+            _log.warning("%d lines of %s were not taken and set aside: %s", len(refused), table, refused[0][1])
         done.aside += len(refused)
-        lines_refused = [(row["line"] or "", table, reason) for row, reason in refused]
+        lines_refused = [(row["line"] or repr({**row, "line": None}), table, reason) for row, reason in refused]
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -29,6 +29,7 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / "historian.sqlite"
+        self._revisions: dict[Path, tuple[int, int]] = {}
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():
@@ -106,6 +107,32 @@ class Reader:
             for path in sorted((self.folder / table.name).glob("*.parquet"))
             if first <= date.fromisoformat(path.stem) <= last
         ]
+
+    def after(self, name: str, revision: int, limit: int) -> pl.DataFrame:
+        """Up to `limit` rows of a table written after a revision, in the order of their revisions."""
+        table = TABLES[name]
+        db = self._connect()
+        try:
+            rows = db.execute(
+                f'SELECT * FROM "{name}" WHERE revision > ? ORDER BY revision LIMIT ?', (revision, limit)
+            ).fetchall()
+        finally:
+            db.close()
+        parts = [from_sql(table, rows)]
+        files = [path for path in self._files(table, None, None) if self._newest_revision(path) > revision]
+        if files:
+            scan = pl.scan_parquet(files).filter(pl.col("revision") > revision).select(table.schema.keys())
+            parts.append(scan.sort("revision").head(limit).collect())
+        return newest(table, pl.concat(parts)).sort("revision", maintain_order=True).head(limit)
+
+    def _newest_revision(self, path: Path) -> int:
+        """The highest revision in a closed day's file, remembered until the file is replaced."""
+        written = path.stat().st_mtime_ns
+        known = self._revisions.get(path)
+        if known is None or known[0] != written:
+            found = pl.scan_parquet(path).select(pl.col("revision").max()).collect().item()
+            known = self._revisions[path] = (written, int(found or 0))
+        return known[1]
 
     def latest_kpis(self) -> pl.DataFrame:
         """The newest row of each KPI, scope, product and window, of the last two days."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from plant.reading import Values
 
 RANK_TOLERANCE = 1e-8
-ROWS_PER_COEFFICIENT = 3
+ROWS_PER_COEFFICIENT = 2
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def fit(
     Arguments: `response` float64[n], one element a block in order of time [unit]; `drivers` float64[n, p] [their
     units], `names` their p names; `day` int64[n] which day a block belongs to, for the held-out figures; `folds` how
     many times a share of the days is left out. Rows with a nan are left out. Returns NotFitted, with the reason, when
-    fewer than three rows a coefficient are known, or the response does not vary or has a mean of 0.
+    fewer than two rows a coefficient are known, or the response does not vary or has a mean of 0.
 
     >>> got = fit(np.array([3.0, 5.0, 7.0, 9.0, 11.1, 13.0]), np.arange(6.0)[:, None], ("area",))
     >>> isinstance(got, Fit) and (round(got.intercept, 2), [round(c, 2) for c in got.coefficients])

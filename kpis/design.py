@@ -6,12 +6,12 @@ comes from the baseline's own held-out residuals, resampled by whole days:
 
 - a day is a level plus a course around it. The course mixes those of two days drawn at random, cosθ·a + sinθ·b: that
   keeps the autocorrelation within a day and allows worse days than the baseline's few;
-- the levels are the days' means drawn anew and chained by their own lag-1 autocorrelation, since weather and product mix
-  last; its estimate is corrected for its bias (Marriott and Pope 1954) and drawn per replicate with its standard error;
+- the levels are the days' means drawn anew and chained by their own lag-1 autocorrelation, since weather and product
+  mix last; its estimate is corrected for bias (Marriott and Pope 1954) and drawn per replicate with its standard error;
 - each replicate, a future month, has an error of the fit of its own: the mean of as many chained levels as the baseline
   had days comes off (a frozen baseline is wrong by the same amount every day), and both spreads are multiplied by
-  √(ν/χ²_ν), ν half the days: a month of days tells their spread to about 14 % where they are normal and alike, which a
-  plant's days are not;
+  √(ν/χ²_ν), ν half the days: a month of days tells their spread to about 14 % where they are normal and alike, which
+  a plant's days are not;
 - an alarm is an excursion of the slowest sum, from 0 to 0, in which any of the chart's sums passes its limit: one drift
   is one alarm.
 
@@ -128,18 +128,19 @@ def _levels(means: Values, months: int, rng: np.random.Generator) -> Values:
 
 
 def _courses(courses: Values, months: int, rng: np.random.Generator) -> Values:
-    """Mixed courses, float64[months, HORIZON_DAYS, blocks]; a block unknown in one of the two days is the other's."""
+    """Mixed courses, float64[months, HORIZON_DAYS, blocks]; a block that one of the two days lacks is the other's."""
     one, other = courses[rng.integers(len(courses), size=(2, months, HORIZON_DAYS))]
     angle = rng.random((months, HORIZON_DAYS, 1)) * (np.pi / 2)
     mixed = np.cos(angle) * one + np.sin(angle) * other
-    return np.where(np.isnan(one), other, np.where(np.isnan(other), one, mixed))
+    filled: Values = np.where(np.isnan(one), other, np.where(np.isnan(other), one, mixed))
+    return filled
 
 
 def _limits(peaks: Values, alarms: float) -> tuple[float, ...]:
     """Limits that each sum passes equally often, and that excursions pass `alarms` times in all."""
-    falling = -np.sort(-peaks, axis=0)
+    falling = np.vstack([-np.sort(-peaks, axis=0), np.zeros(peaks.shape[1])])
     low, high = alarms / peaks.shape[1], alarms
-    limits = falling[0] if len(peaks) else np.zeros(peaks.shape[1])
+    limits = falling[0]
     for _ in range(24):
         share = (low + high) / 2
         limits = falling[min(int(share), len(falling) - 1)]

@@ -32,7 +32,7 @@ def ratio(numerator: Values, denominator: Values, times: float = 1.0, minimum: f
     >>> ratio(np.array([12.0, 1.0]), np.array([4.0, 0.0])).tolist()
     [3.0, nan]
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         value = numerator / denominator * times
     known = (denominator > 0) & (denominator >= minimum)
     return np.where(known, value, np.nan)
@@ -73,7 +73,7 @@ def ratio_range(numerator: Range, denominator: Range, times: float = 1.0) -> Ran
 
 def _extreme(numerator: Values, denominator: Values) -> Values:
     """numerator/denominator with the limits that an empty or boundless denominator has; 0/0 is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         value = numerator / np.maximum(denominator, 0.0)
     value = np.where((numerator == 0) | (np.isinf(denominator) & np.isfinite(numerator)), 0.0, value)
     return np.where(np.isinf(numerator), numerator, value)

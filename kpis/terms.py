@@ -25,7 +25,7 @@ def load(concentration: Values, flow: Values) -> Values:
     """Pollutant load of each minute, 10⁻³·C·Q [kg].
 
     Arguments: `concentration` [mg/L], `flow` the minute's volume [m3]. Multiplied minute by minute and then summed,
-    never mean concentration times total volume (HJ/T 92-2002; GB/T 43329-2023).
+    never mean concentration times total volume (HJ/T 92-2002).
 
     >>> load(np.array([200.0]), np.array([0.5])).tolist()
     [0.1]

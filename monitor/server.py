@@ -27,7 +27,9 @@ MESSAGES_AT_ONCE = 500
 class Server:
     """One plant's journal turned into results; used by one thread."""
 
-    def __init__(self, plan: PlantPlan, journal: Journal, historian: Historian, notifier: Notifier | None = None) -> None:
+    def __init__(
+        self, plan: PlantPlan, journal: Journal, historian: Historian, notifier: Notifier | None = None
+    ) -> None:
         self.plan = plan
         self.engine = Engine(plan, historian)
         self.reader = Reader(historian.folder)

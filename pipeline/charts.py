@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from historian.tables import BLOCKS, DRIFT, NOTICES
 from kpis.baseline import in_range, predict
-from kpis.onset import Onset, onset
+from kpis.onset import lag_one_robust, onset
 from kpis.tariffs import price_series
 from pipeline.chart import REFINE_BLOCKS, BlockVerdict, ChartState, Drift, Limits, drift_name, judge_block
 from pipeline.expected import Expected, block_values, driver_name
@@ -168,9 +168,10 @@ class _Runner:
         own = facts[self.expected.baseline.response]
         residual = own.amount * STEP - self.expected.minutes(facts)
         known = known_minutes(own) & np.isfinite(residual)
-        minutes = np.arange(start, end, dtype=np.int64)
-        found = onset(minutes, self.sign * np.where(known, residual, 0.0), known)
-        if not isinstance(found, Onset):
+        watched = self.sign * np.where(known, residual, np.nan)
+        minutes = np.arange(start, end, dtype=np.int64) * MINUTE
+        found = onset(minutes, watched, known, lag_one_robust(watched))
+        if found is None:
             return None
         size = self.sign * found.size_per_hour
         low, high = sorted((self.sign * found.size_low, self.sign * found.size_high))
@@ -178,9 +179,9 @@ class _Runner:
             return replace(drift, size=size, size_low=low, size_high=high)
         return replace(
             drift,
-            onset=found.at,
-            onset_low=found.low,
-            onset_high=found.high,
+            onset=found.at // MINUTE,
+            onset_low=found.low // MINUTE,
+            onset_high=found.high // MINUTE,
             size=size,
             size_low=low,
             size_high=high,

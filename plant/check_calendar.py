@@ -19,7 +19,7 @@ def check(draft: Draft) -> Iterator[Fault]:
     zone = draft.plant.site.time_zone
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         known = available_timezones()
         hint = suggestion(zone, known, "a name of the IANA database, as 'Asia/Shanghai'")
         yield draft.fault(("site", "time_zone"), f"site.time_zone: there is no time zone '{zone}'", hint)

@@ -34,6 +34,12 @@ def check(draft: Draft) -> Iterator[Fault]:
             message = f"{_dotted(where)}: there is no {_KINDS[kind]} '{name}'"
             yield draft.fault(where, message, suggestion(name, known[kind]))
     yield from _tree(draft)
+    if draft.plant.import_ is not None:
+        columns = draft.plant.import_.columns
+        for column in draft.plant.import_.categories:
+            if column not in columns:
+                message = f"import.categories.{column}: there is no such column under import.columns"
+                yield draft.fault(("import", "categories", column), message, suggestion(column, columns))
     for name, device in draft.plant.devices.items():
         if isinstance(device, Mqtt) and "broker" not in (draft.document.data or {}):
             message = f"devices.{name}: an MQTT device needs a broker"

@@ -23,12 +23,24 @@ def check(draft: Draft) -> Iterator[Fault]:
             hint = f"'{other}' is on line {line}: correct 'read' or 'from'"
             yield draft.fault(("points", name, "read"), message, hint)
         first.setdefault(source, name)
+    yield from _columns(draft)
     for name, device in draft.plant.devices.items():
         if isinstance(device, Mqtt):
             yield from _topic(draft, name, device)
         elif isinstance(device, Modbus) and not 0 < int(device.address.rpartition(":")[2]) < 65536:
             hint = "ports go from 1 to 65535; Modbus TCP's own is 502"
             yield draft.fault(("devices", name, "address"), f"devices.{name}.address: there is no such port", hint)
+
+
+def _columns(draft: Draft) -> Iterator[Fault]:
+    """Two columns of a file for one point."""
+    first: dict[str, str] = {}
+    for column, point in draft.plant.import_.columns.items() if draft.plant.import_ else ():
+        if point in first:
+            message = f"import.columns.{column}: '{point}' is already filled by column '{first[point]}'"
+            hint = "give each column a point of its own, or leave one column out"
+            yield draft.fault(("import", "columns", column), message, hint)
+        first.setdefault(point, column)
 
 
 def _source(draft: Draft, point: Point) -> tuple[object, ...] | None:

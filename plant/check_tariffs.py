@@ -73,10 +73,10 @@ def _coverage(draft: Draft, index: int, tariff: Tariff, spans: list[list[list[in
         for number, minutes in shared.items():
             double[number, _shown(sorted(minutes))].append(month)
     for hours, months in open_.items():
-        message = f"tariffs.{index} ({tariff.carrier}): {hours} has no price in month {_list(months)}"
+        message = f"tariffs.{index} ({tariff.carrier}): {hours} has no price in {_list(months)}"
         yield draft.fault(("tariffs", index, "bands"), message, "let the bands of every month cover 00:00-24:00")
     for (number, hours), months in double.items():
-        message = f"tariffs.{index} ({tariff.carrier}): {hours} has two prices in month {_list(months)}"
+        message = f"tariffs.{index} ({tariff.carrier}): {hours} has two prices in {_list(months)}"
         where: Where = ("tariffs", index, "bands", number)
         yield draft.fault(where, message, "take these hours, or these months, out of one of the bands")
 
@@ -92,4 +92,6 @@ def _clock(minute: int) -> str:
 
 
 def _list(months: list[int]) -> str:
-    return ", ".join(str(month) for month in months)
+    if len(months) == 12:
+        return "any month"
+    return "month " + ", ".join(str(month) for month in months)

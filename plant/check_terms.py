@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plant.check_points import SUMMABLE
+from plant.check_references import carriers
 from plant.check_units import known, natural_unit, same
 from plant.document import Where
 from plant.draft import Draft
@@ -103,7 +104,7 @@ def _kind(draft: Draft, where: Where, term: Term) -> Iterator[Fault]:
         if point.carrier is None:
             hint = f"add 'carrier: …' to points.{term.point}"
             yield draft.fault((*where, "point"), f"{label}: '{term.point}' has no carrier for its {term.as_}", hint)
-        elif not _has(draft, point.carrier, term.as_):
+        elif point.carrier in carriers(draft) and not _has(draft, point.carrier, term.as_):
             what = "tariff" if term.as_ == "cost" else f"fuel and no factor for {term.as_}"
             message = f"{label}: carrier '{point.carrier}' has no {what}"
             hint = "add one under tariffs" if term.as_ == "cost" else "add one under fuels or factors"
@@ -111,8 +112,8 @@ def _kind(draft: Draft, where: Where, term: Term) -> Iterator[Fault]:
 
 
 def _has(draft: Draft, carrier: str, quantity: str) -> bool:
-    """Whether a carrier has what a term multiplies by; what is not sound or not readable counts as there."""
-    if draft.document.may_hold(carrier):
+    """Whether a carrier has what a term multiplies by; when lines could not be read, nobody knows."""
+    if draft.document.left_out:
         return True
     if quantity in ("energy", "co2_direct") and carrier in draft.declared["fuels"]:
         return True

@@ -42,6 +42,8 @@ def known(text: str) -> bool:
 
 def natural_unit(point: Point) -> str | None:
     """The unit of a point's amount; None when it has no sound one."""
+    if point.kind != Kind.RATE and point.kind in SUMMABLE and is_rate(point.unit):
+        return None
     try:
         unit = amount_unit(point.kind, point.unit)
         parse(unit)
@@ -100,7 +102,8 @@ def _promises(draft: Draft) -> Iterator[Fault]:
         if kpi is None or not known(option.promised_unit):
             continue
         terms = [term for term in kpi.numerator if term.as_ == "amount" and term.point in draft.plant.points]
-        units = [unit for term in terms if (unit := natural_unit(draft.plant.points[term.point])) is not None]
+        points = [draft.plant.points[term.point] for term in terms]
+        units = [unit for one in points if one.kind in SUMMABLE and (unit := natural_unit(one)) is not None]
         wanted = parse(option.promised_unit).dimensionality
         if units and len(terms) == len(kpi.numerator) and all(parse(u).dimensionality != wanted for u in units):
             message = f"options.{name}.promised_unit: '{option.promised_unit}' is not what '{option.kpi}' counts"

@@ -6,7 +6,6 @@ syntax become faults. After broken syntax the lines that break it are left out a
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,18 @@ class Document:
         """A fault at the line of a path."""
         return Fault(self.path, self.line(where), message, hint)
 
+    def rename(self, where: Where, block: dict[str, Any], key: str, name: str | None) -> None:
+        """Give a key of the block at a path another name (its lines go with it), or leave it out."""
+        kept = {name if one == key else one: value for one, value in block.items() if one != key or name is not None}
+        block.clear()
+        block.update((str(one), value) for one, value in kept.items())
+        depth = len(where)
+        for table in (self.lines, self.ends, self.columns):
+            for old in [path for path in table if path[: depth + 1] == (*where, key)]:
+                value = table.pop(old)
+                if name is not None:
+                    table[*where, name, *old[depth + 1 :]] = value
+
     def damaged(self, where: Where) -> bool:
         """Whether lines of the block at a path were left out."""
         start, end, column = self.lines.get(where, 0), self.ends.get(where, 0), self.columns.get(where, 0)
@@ -59,7 +70,8 @@ class Document:
 
 
 def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip())
+    line = text.expandtabs(8)
+    return len(line) - len(line.lstrip())
 
 
 def read(text: str, path: Path) -> Document:
@@ -88,6 +100,7 @@ class _Builder:
         self.document = document
         self.constructor = SafeConstructor()
         self.open: set[int] = set()
+        self.seen: set[int] = set()
 
     def build(self, node: yaml.Node, where: Where, key: yaml.Node) -> None:
         """Fill the document with a node's value; `key` is the node whose line stands for it."""
@@ -112,35 +125,45 @@ class _Builder:
             self.open.discard(id(node))
 
     def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
-        first: dict[str, int] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
-                if key.value in first:
-                    message = f"{_dotted(where)}the key '{key.value}' is given twice"
-                    self._fault(key, message, f"the first is on line {first[key.value]}: keep one of them")
-                first.setdefault(key.value, key.start_mark.line + 1)
+        own = self._own(node, where)
         try:
             self.constructor.flatten_mapping(node)
         except yaml.MarkedYAMLError as error:
             self._fault(node, str(error.problem), "")
         values: dict[str, Any] = {}
-        for key, value in node.value:
+        # What the block says itself comes before what it takes over by `<<`; the first of two like keys counts.
+        for key, value in [*own, *node.value]:
+            if isinstance(key, yaml.ScalarNode) and key.value not in values:
+                values[key.value] = self._value(value, (*where, key.value), key)
+        return values
+
+    def _own(self, node: yaml.MappingNode, where: Where) -> list[tuple[yaml.Node, yaml.Node]]:
+        """The pairs that stand in a block itself; a key given twice, or no plain word, is a fault."""
+        if id(node) in self.seen:
+            return []
+        self.seen.add(id(node))
+        own = [pair for pair in node.value if pair[0].tag != "tag:yaml.org,2002:merge"]
+        first: dict[str, int] = {}
+        for key, _ in own:
             if not isinstance(key, yaml.ScalarNode):
                 self._fault(key, f"{_dotted(where)}a key must be a plain word", "a { or [ too many before a colon?")
                 continue
-            values[key.value] = self._value(value, (*where, key.value), key)
-        return values
+            line = key.start_mark.line + 1
+            if key.value in first:
+                message = f"{_dotted(where)}the key '{key.value}' is given twice"
+                self._fault(key, message, f"the first is on line {first[key.value]}: keep one of them")
+            first.setdefault(key.value, line)
+        return own
 
     def _scalar(self, node: yaml.Node) -> Any:
         try:
             value = self.constructor.construct_object(node)
         except (yaml.YAMLError, ValueError) as error:
+            if node.tag == "tag:yaml.org,2002:timestamp":
+                return str(node.value)
             problem = getattr(error, "problem", None) or error
             self._fault(node, f"'{node.value}' cannot be read: {problem}", "put it in quotes if it is a text")
             return str(node.value)
-        if isinstance(value, float) and not math.isfinite(value):
-            self._fault(node, f"'{node.value}' is not a finite number", "write a number")
-            return 0.0
         return value
 
     def _fault(self, node: yaml.Node, message: str, hint: str) -> None:

@@ -9,29 +9,43 @@ from pydantic_core import ErrorDetails
 
 from plant.document import Where
 from plant.draft import suggestion
-from plant.vocabulary import block_at, keys_of
 
-_BY_TYPE = {
-    "float_parsing": "write a number",
-    "float_type": "write a number",
-    "int_parsing": "write a whole number",
-    "int_type": "write a whole number",
-    "int_from_float": "write a whole number",
-    "list_type": "write a list: [a, b]",
-    "tuple_type": "write a list: [a, b]",
-    "too_short": "a list of fixed length: two bounds, or grades I, II and III",
-    "too_long": "a list of fixed length: two bounds, or grades I, II and III",
-    "dict_type": "write keys and values below it",
-    "model_type": "write keys and values below it",
-    "model_attributes_type": "write keys and values below it",
-    "date_from_datetime_parsing": "write a date as 2026-01-31",
-    "date_from_datetime_inexact": "write a date as 2026-01-31",
-    "date_type": "write a date as 2026-01-31",
-    "datetime_from_date_parsing": "write a time with its zone as 2026-01-31T06:00:00+08:00",
-    "time_parsing": 'write a time of day as "06:00"',
-    "bool_parsing": "write true or false",
-    "bool_type": "write true or false",
-    "union_tag_not_found": "every device says its protocol: modbus, mqtt or manual",
+_NUMBER = ("a number", "write a number")
+_WHOLE = ("a whole number", "write a whole number")
+_LIST = ("a list", "write [a, b]")
+_PAIR = ("a list of the right length", "two bounds as [0, 100], or three grades as [8, 24, 40]")
+_BLOCK = ("a block of keys and values", "write the keys below it, indented")
+_DATE = ("a date", "write it as 2026-01-31")
+_TIME = ("a time with its zone", "write it as 2026-01-31T06:00:00+08:00")
+_CLOCK = ("a time of day", 'write it as "06:00"')
+_TRUTH = ("true or false", "write true or false")
+_TEXT = ("a text", "write a text")
+_EXPECTED = {
+    "float_parsing": _NUMBER,
+    "float_type": _NUMBER,
+    "int_parsing": _WHOLE,
+    "int_type": _WHOLE,
+    "int_from_float": _WHOLE,
+    "list_type": _LIST,
+    "tuple_type": _LIST,
+    "too_short": _PAIR,
+    "too_long": _PAIR,
+    "dict_type": _BLOCK,
+    "model_type": _BLOCK,
+    "model_attributes_type": _BLOCK,
+    "date_parsing": _DATE,
+    "date_type": _DATE,
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
+    "datetime_parsing": _TIME,
+    "datetime_type": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "time_parsing": _CLOCK,
+    "time_type": _CLOCK,
+    "bool_parsing": _TRUTH,
+    "bool_type": _TRUTH,
+    "string_type": _TEXT,
+    "union_tag_not_found": ("of a known protocol", "write 'protocol: modbus', 'mqtt' or 'manual'"),
 }
 _BY_KEY = {
     "address": 'write host and port: "192.168.1.20:502"',
@@ -39,38 +53,30 @@ _BY_KEY = {
 }
 
 
-def explain(annotation: Any, data: Any, error: ErrorDetails) -> tuple[Where, str, str]:
+def explain(data: Any, error: ErrorDetails) -> tuple[Where, str, str]:
     """The place within `data`, the message and the hint of one of pydantic's errors."""
     where = existing(data, error["loc"])
     kind, given = error["type"], error["input"]
-    label = "".join(f".{step}" for step in where)
     context = error.get("ctx", {})
     if kind == "missing":
         key = str(error["loc"][-1])
-        return where, f"{label}{': ' if label else ''}'{key}' is missing", f"add the key '{key}'"
-    if kind == "extra_forbidden":
-        block = block_at(annotation, error["loc"][:-1])
-        known = keys_of(block) if block else ()
-        parent = "".join(f".{step}" for step in where[:-1])
-        message = f"{parent}{': ' if parent else ''}unknown key '{where[-1]}'"
-        return where, message, suggestion(str(where[-1]), [key for key in known if key not in _given(data, where)])
+        return where, f"'{key}' is missing", f"add the key '{key}'"
     if kind in ("literal_error", "enum", "union_tag_invalid"):
         expected = re.findall(r"'([^']*)'", str(context.get("expected") or context.get("expected_tags", "")))
         shown = context.get("tag", given)
-        return where, f"{label}: '{shown}' is not allowed", suggestion(str(shown), expected)
+        return where, f"'{shown}' is not allowed", suggestion(str(shown), expected)
     if kind == "value_error":
         message, _, hint = str(context.get("error", error["msg"])).partition(": ")
-        return where, f"{label}: {message}", hint
-    if kind == "string_type" and not isinstance(given, dict | list):
-        return where, f"{label}: {given!r} is not a text", f'put it in quotes: "{given}"'
-    message = error["msg"].replace("Input should be", "must be", 1)
-    said = "" if isinstance(given, dict | list) else f", not {given!r}"
-    hint = _BY_TYPE.get(kind, "")
+        return where, message, hint
+    if kind == "string_type" and not isinstance(given, dict | list | None):
+        return where, f"{given!r} is not a text", f'put it in quotes: "{given}"'
     if kind == "string_pattern_mismatch":
-        message = "does not have the right form"
-        hint = _BY_KEY.get(str(where[-1]) if where else "", "")
-        said = f": {given!r}"
-    return where, f"{label}: {message}{said}", hint
+        return where, f"'{given}' does not have the right form", _BY_KEY.get(str(where[-1]) if where else "", "")
+    if kind in _EXPECTED:
+        expected_text, hint = _EXPECTED[kind]
+        said = " here" if isinstance(given, dict | list) else f", not {'nothing' if given is None else repr(given)}"
+        return where, f"must be {expected_text}{said}", hint
+    return where, f"{error['msg'].replace('Input should be', 'must be', 1)}, not {given!r}", ""
 
 
 def existing(data: Any, location: tuple[int | str, ...]) -> Where:
@@ -84,10 +90,3 @@ def existing(data: Any, location: tuple[int | str, ...]) -> Where:
             data = data[step]
             where.append(step)
     return tuple(where)
-
-
-def _given(data: Any, where: Where) -> list[str]:
-    """The keys that stand beside the last step of a path."""
-    for step in where[:-1]:
-        data = data[step]
-    return list(data)

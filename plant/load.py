@@ -9,6 +9,7 @@ from plant.check import check
 from plant.document import Document, read
 from plant.errors import ConfigurationError, Fault
 from plant.model import Plant
+from plant.spelling import correct
 from plant.validate import Validation
 
 
@@ -31,6 +32,7 @@ def examine(text: str, path: Path) -> tuple[Plant | None, Document]:
     Other folders that check a plant of their own knowledge say where with `document.fault(("points", "gas"), …)`.
     """
     document = read(text, path)
+    correct(document)
     validation = Validation(document)
     document.faults.extend(validation.faults)
     if document.data is not None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
 LEFT_OUT = re.compile(r"[\w-]+")
-_ATTEMPTS = 50
+_ATTEMPTS = 20
+_FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def recover(text: str) -> tuple[str, list[Broken]]:
     return "", broken
 
 
-def _error(lines: list[str]) -> yaml.YAMLError | None:
+def _error(lines: list[str], loader: Any = yaml.SafeLoader) -> yaml.YAMLError | None:
     try:
-        yaml.compose("\n".join(lines), yaml.SafeLoader)
+        yaml.compose("\n".join(lines), loader)
     except yaml.YAMLError as error:
         return error
     return None
@@ -129,5 +131,5 @@ def _without(lines: list[str], rows: range) -> list[str]:
 def _progress(lines: list[str], rows: range) -> int:
     """The line to which the parser gets without some lines."""
     rest = _without(lines, rows)
-    error = _error(rest)
+    error = _error(rest, _FAST)
     return len(lines) + 1 if error is None else _line(error, rest)

@@ -20,8 +20,14 @@ def schema() -> dict[str, Any]:
     for block in (made, *made["$defs"].values()):
         for content in block.get("properties", {}).values():
             if "s|min|h|d" in content.get("pattern", "") and isinstance(content.get("default"), float):
-                content["default"] = f"{content['default']:g} s"
+                content["default"] = _duration(content["default"])
     return {"$schema": _DRAFT, **made, "title": "Plant description of keepclean"}
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person writes them, in the largest unit that divides them."""
+    size, unit = next(one for one in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")) if seconds % one[0] == 0)
+    return f"{seconds / size:g} {unit}"
 
 
 def text() -> str:

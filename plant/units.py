@@ -43,6 +43,8 @@ _POWERS = {
     "A": "Ah",
 }
 _PER_HOUR = {"s": 3600.0, "min": 60.0, "h": 1.0, "d": 1 / 24}
+# pint's smallest and largest prefixes make units of many a slip: qm, aL, Pg.
+_NEVER_MEANT = re.compile(r"\b(quecto|ronto|yocto|zepto|atto|femto|peta|exa|zetta|yotta|ronna|quetta)")
 _POWER_OF = re.compile(r"(?<![A-Za-z])(mm|cm|dm|m|km|ft|s)([23])(?![A-Za-z0-9])")
 
 
@@ -69,7 +71,10 @@ def parse(text: str) -> pint.Unit:
     try:
         if not text.strip():
             raise ValueError("an empty text")
-        return units.Unit(units.dimensionless if text.strip() == "1" else text)
+        unit = units.Unit(units.dimensionless if text.strip() == "1" else text)
+        if _NEVER_MEANT.search(str(unit)):
+            raise ValueError("a prefix that no meter uses")
+        return unit
     except (pint.errors.PintError, ValueError, TypeError, AttributeError, SyntaxError, AssertionError) as error:
         raise ValueError(f"'{text}' is not a unit") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -11,11 +12,10 @@ from typing import Any, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from plant.document import Document, Where
-from plant.draft import Draft, suggestion
+from plant.draft import Draft
 from plant.errors import Fault
-from plant.explain_error import existing, explain
+from plant.explain_error import explain
 from plant.model import Audit, Block, Plant, Site, Text
-from plant.vocabulary import keys_of
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -33,21 +33,14 @@ class Validation:
         if not isinstance(document.data, dict) and not document.left_out:
             hint = "begin with 'format: keepclean/1'"
             self.faults.append(document.fault((), "this is not a plant description", hint))
-        self._unknown_blocks(data)
         for name, field in Plant.model_fields.items():
             key = field.alias or name
             if get_origin(field.annotation) is dict:
                 self.declared[name] = frozenset(data[key]) if isinstance(data.get(key), dict) else frozenset()
             if key in data:
                 self._block(name, key, field.annotation, data[key])
-            elif field.is_required() and data and not document.may_hold(key):
+            elif field.is_required() and isinstance(document.data, dict) and not document.may_hold(key):
                 self.faults.append(document.fault((), f"the block '{key}' is missing", "every description needs it"))
-
-    def _unknown_blocks(self, data: dict[str, Any]) -> None:
-        known = keys_of(Plant)
-        for key in data:
-            if key not in known:
-                self.faults.append(self.document.fault((key,), f"unknown key '{key}'", suggestion(key, known)))
 
     def _block(self, name: str, key: str, annotation: Any, data: Any) -> None:
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -56,7 +49,7 @@ class Validation:
             for entry in entries:
                 if not NAME.fullmatch(entry):
                     hint = "begin with a small letter; then small letters, digits and _, at most 64"
-                    self.faults.append(self.document.fault((key, entry), f"{key}: '{entry}' is not a name", hint))
+                    self._fault((key, entry), f"'{entry}' is not a name", hint)
             self.sound[name] = {entry: value for entry, value in entries.items() if value is not None}
         elif origin is list and isinstance(data, list):
             values = [self._one(arguments[0], item, (key, index)) for index, item in enumerate(data)]
@@ -82,36 +75,31 @@ class Validation:
         return Draft(self.plant(), self.document, self.declared, self.rows)
 
     def _one(self, annotation: Any, data: Any, where: Where) -> Any:
-        """The validated value, None when it is not sound; keys that nobody knows are reported and left out."""
+        """The validated value; None when it is not sound or not whole."""
         if self.document.damaged(where):
             return None
-        checker = _adapter(annotation)
         reported: set[Where] = set()
         value = None
         try:
-            value = checker.validate_python(data)
+            value = _adapter(annotation).validate_python(data)
         except ValidationError as error:
-            unknown = False
             for one in error.errors():
-                fault_at, message, hint = explain(annotation, data, one)
+                fault_at, message, hint = explain(data, one)
                 reported.add((*where, *fault_at))
-                self.faults.append(self.document.fault((*where, *fault_at), _sentence(where, message), hint))
-                unknown = unknown or one["type"] == "extra_forbidden"
-            if unknown and all(one["type"] == "extra_forbidden" for one in error.errors()):
-                value = checker.validate_python(_without(data, [one["loc"] for one in error.errors()]))
+                self._fault((*where, *fault_at), message, hint)
         for path, leaf in _leaves(data, where):
-            if isinstance(leaf, bool) and path[-1] not in _truths() and path not in reported:
+            if path in reported:
+                continue
+            if isinstance(leaf, bool) and path[-1] not in _truths():
                 hint = "YAML reads yes, no, on and off as true and false: write a number, or a text in quotes"
-                self.faults.append(self.document.fault(path, f"{_dotted(path)}: this is true or false", hint))
+                self._fault(path, "this is true or false", hint)
+            elif isinstance(leaf, float) and not math.isfinite(leaf):
+                self._fault(path, f"{leaf} is not a finite number", "write a number")
         return value
 
-
-def _sentence(where: Where, message: str) -> str:
-    return f"{_dotted(where)}{'' if message.startswith('.') else ': '}{message}"
-
-
-def _dotted(where: Where) -> str:
-    return ".".join(str(step) for step in where)
+    def _fault(self, where: Where, message: str, hint: str) -> None:
+        label = ".".join(str(step) for step in where)
+        self.faults.append(self.document.fault(where, f"{label}: {message}", hint))
 
 
 @cache
@@ -139,17 +127,3 @@ def _leaves(data: Any, where: Where) -> Iterator[tuple[Where, Any]]:
             yield from _leaves(value, (*where, index))
     else:
         yield where, data
-
-
-def _without(data: Any, locations: list[tuple[str | int, ...]]) -> Any:
-    """A copy of the data without the keys at some of pydantic's locations (steps that the data lacks are tags)."""
-    unknown = {existing(data, location) for location in locations}
-
-    def copy(value: Any, where: Where) -> Any:
-        if isinstance(value, dict):
-            return {key: copy(one, (*where, key)) for key, one in value.items() if (*where, key) not in unknown}
-        if isinstance(value, list):
-            return [copy(one, (*where, index)) for index, one in enumerate(value)]
-        return value
-
-    return copy(data, ())

@@ -8,8 +8,6 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from amqtt.broker import Broker
-
 from plant.errors import DeviceError
 from simulators.ports import LOOPBACK, free_port
 
@@ -70,6 +68,9 @@ class EmbeddedBroker:
             self._ready.set()
 
     async def _serve(self) -> None:
+        # here, because it takes a second to load and most plants bring a broker of their own
+        from amqtt.broker import Broker
+
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         config: dict[str, Any] = {
             "listeners": {"default": {"type": "tcp", "bind": f"{LOOPBACK}:{self._port}"}},

@@ -42,7 +42,8 @@ class FaultOffer:
     """A fault that can be switched on.
 
     `kind`: `step` and `slow` (over `ramp_days`) are drifts, `data` is none. `per_hour` [unit] is the expected extra of
-    the target's point at size 1, 0 where there is none. `while_running`: whether it can be switched on at any time.
+    the target's point at size 1 (of a slow one at its end, in a shop of scale 1; RO: what is lost), 0 where there is
+    none. `while_running`: whether it can be switched on at any time.
     """
 
     fault: str
@@ -126,8 +127,9 @@ OFFERS: tuple[FaultOffer, ...] = (
             "同等制冷量下电耗 30 天内逐步上升 35 %。",
         ),
         _one("chiller", "Chiller", "冷水机", "chiller_kwh"),
-        ramp_days=CHILLER_FOULING_DAYS,
-        unit="kWh",
+        11.0,
+        "kWh",
+        CHILLER_FOULING_DAYS,
     ),
     FaultOffer(
         "ro_decay",
@@ -135,8 +137,9 @@ OFFERS: tuple[FaultOffer, ...] = (
         Words("RO membranes decay", "反渗透膜衰减"),
         Words("-15 % normalised permeate flow, growing over 60 days.", "标准化产水量 60 天内下降 15 %。"),
         _one("ro", "Reverse osmosis", "反渗透", "ro_permeate_flow"),
-        ramp_days=RO_DECAY_DAYS,
-        unit="m3",
+        0.25,
+        "m3",
+        RO_DECAY_DAYS,
     ),
     FaultOffer(
         "counter_reset",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from plant.errors import DeviceError
-from simulators.catalogue import fault_catalogue
+from simulators.catalogue import FaultOffer, fault_catalogue
 from simulators.lockstep import LockStep
 from simulators.ports import LOOPBACK
 from simulators.truth import describe, read_amounts
@@ -48,7 +48,7 @@ class ControlServer:
         step = self._step
         match request["request"]:
             case "catalogue":
-                return [asdict(offer) for offer in fault_catalogue()]
+                return [self._offer(offer) for offer in fault_catalogue()]
             case "active":
                 return [describe(fault, step.scenario) for fault in step.faults.active(step.now_us)]
             case "switch":
@@ -63,6 +63,12 @@ class ControlServer:
                 return {"now": step.now_us, "faults": [describe(fault, step.scenario) for fault in step.faults]}
             case other:
                 raise ValueError(f"there is no request '{other}'")
+
+    def _offer(self, offer: FaultOffer) -> dict[str, Any]:
+        shown = asdict(offer)
+        for target in shown["targets"]:
+            target["point"] = self._step.scenario.rename(target["point"])
+        return shown
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

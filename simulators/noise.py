@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from simulators.scenario import NoiseProfile
 
@@ -57,15 +56,13 @@ class Noise:
         self._seed = seed
         self._streams = tuple(streams)
         self._fast, self._slow, self._day = amplitudes(profile)
-        self._hour = first_minute // 60 - 1
         self._cache: dict[int, tuple[Values, Values]] = {}
         self._days: dict[int, Values] = {}
-        count = len(self._streams)
-        self._delay = np.zeros((count, 2))
-        self._node = self._innovations(self._hour)[0]
-        self._next = self._node
-        # an hour of running in, then up to the first minute
-        self._run(self._hour * 60, first_minute - self._hour * 60)
+        # an hour of running in before the first
+        self._hour = first_minute // 60 - 1
+        self._before = np.zeros((2, len(self._streams)))
+        self._node = self._next = self._innovations(self._hour)[0]
+        self._within = self._ring()
 
     def block(self, first_minute: int, day: NDArray[np.int64]) -> NoiseBlock:
         """Each stream over `len(day)` minutes from `first_minute` on; `day` counts days since the scenario's start."""
@@ -76,31 +73,41 @@ class Noise:
 
     def state(self) -> dict[str, Any]:
         """What has to be kept to go on."""
-        return {"hour": self._hour, "delay": self._delay, "node": self._node, "next": self._next}
+        return {"hour": self._hour, "before": self._before, "node": self._node, "next": self._next}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a kept state."""
         self._hour = int(state["hour"])
-        self._delay, self._node, self._next = state["delay"], state["node"], state["next"]
+        self._before, self._node, self._next = state["before"], state["node"], state["next"]
+        self._within = self._ring()
 
     def _run(self, first: int, count: int) -> tuple[Values, Values]:
         last = first + count - 1
-        white, slow = [], []
+        fast, slow = [], []
         for hour in range(first // 60, last // 60 + 1):
             self._advance(hour)
             minutes = np.arange(max(first, hour * 60), min(last, hour * 60 + 59) + 1) - hour * 60
-            white.append(self._innovations(hour)[1][:, minutes])
+            fast.append(self._within[:, minutes])
             glide = np.clip((minutes - (60 - GLIDE_MINUTES) + 0.5) / GLIDE_MINUTES, 0.0, 1.0)
             slow.append(self._node[:, None] * (1 - glide) + self._next[:, None] * glide)
-        driven = np.concatenate(white, axis=1)
-        fast, self._delay = lfilter([1.0], [1.0, -A1, -A2], driven, axis=1, zi=self._delay)
-        return fast / FAST_SD, np.concatenate(slow, axis=1)
+        return np.concatenate(fast, axis=1) / FAST_SD, np.concatenate(slow, axis=1)
 
     def _advance(self, hour: int) -> None:
         while self._hour < hour:
             self._hour += 1
+            self._before = self._within[:, -2:].T.copy()
             self._node = self._next
             self._next = SLOW_LAG * self._node + np.sqrt(1 - SLOW_LAG**2) * self._innovations(self._hour + 1)[0]
+            self._within = self._ring()
+
+    def _ring(self) -> Values:
+        """The fast part (stream, minute) of the current hour, from the two minutes before it."""
+        older, newer = self._before
+        out = np.empty((60, len(self._streams)))
+        for minute, push in enumerate(self._innovations(self._hour)[1].T):
+            older, newer = newer, A1 * newer + A2 * older + push
+            out[minute] = newer
+        return out.T
 
     def _innovations(self, hour: int) -> tuple[Values, Values]:
         if hour not in self._cache:

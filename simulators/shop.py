@@ -24,6 +24,7 @@ from simulators.shop_weather import weather
 Values = NDArray[np.float64]
 
 REST_KW, REST_KWH_M2 = 70.0, 0.30  # ventilation, drying ovens, lighting, offices
+MAINS_KW, MAINS_KWH_M2 = 142.0, 1.18  # the usual whole, by which the ovens' swings are sized
 POWER_FACTOR = 0.92
 
 STREAMS = (
@@ -91,7 +92,8 @@ class Shop:
 
         subs = lines.ac_kwh + utilities.kwh + water.kwh
         rest = (REST_KW * scale + REST_KWH_M2 * pace) / 60
-        rest = np.maximum(rest + (subs + rest) * 0.93 * noise["rest"], 0.1 * rest)
+        usual = (MAINS_KW * scale + MAINS_KWH_M2 * pace) / 60
+        rest = np.maximum(rest + usual * 0.93 * noise["rest"], 0.1 * rest)
         mains = subs + rest
         factor = np.clip(POWER_FACTOR + 0.05 * noise["power_factor"], 0.8, 0.99)
         kvarh = mains * np.sqrt(1 - factor**2) / factor

@@ -49,7 +49,7 @@ DRAG_OUT_L_M2 = 0.12
 
 @dataclass(frozen=True)
 class Lines:
-    """Amounts per minute and levels of the lines, and sums over them; `trap_kg` is the steam that traps lose."""
+    """Amounts per minute and levels of the lines, and sums; `trap_kg` is lost, `usual_rinse_m3` without open valves."""
 
     amounts: Mapping[str, Values]
     levels: Mapping[str, Values]
@@ -58,6 +58,7 @@ class Lines:
     steam_kg: Values
     trap_kg: Values
     rinse_m3: Values
+    usual_rinse_m3: Values
     evaporation_m3: Values
     drag_out_m3: Values
 
@@ -76,7 +77,7 @@ def run_lines(
     zero = np.zeros(len(outdoor))
     amounts: dict[str, Values] = {}
     levels: dict[str, Values] = {}
-    dc_kw, ac_kwh, steam, traps, rinse, evaporation, drag_out = zero, zero, zero, zero, zero, zero, zero
+    dc_kw, ac_kwh, steam, traps, rinse, usual, evaporation, drag_out = (zero,) * 8
     for line in LINES:
         data, area = DATA[line], production.area[line]
         ah = data.ah_m2 * area * _factor(noise[f"{line}_ah"])
@@ -103,14 +104,15 @@ def run_lines(
         drag_out = drag_out + DRAG_OUT_L_M2 * area / 1000
         for stage in (1, 2):
             litres = (RINSE_L_M2 * area + RINSE_IDLE_L_MIN * scale) * _factor(noise[f"{line}_rinse{stage}"])
+            evaporation = evaporation + np.minimum(EVAPORATION_L_MIN / 2 * scale, 0.2 * litres) / 1000
+            usual = usual + litres / 1000
             litres = litres + extra.get(f"{line}_rinse{stage}_water", zero)
             amounts[f"{line}_rinse{stage}_water"] = litres / 1000
             levels[f"{line}_rinse{stage}_flow"] = litres
             rinse = rinse + litres / 1000
-            evaporation = evaporation + np.minimum(EVAPORATION_L_MIN / 2 * scale, 0.2 * litres) / 1000
         dc_kw, ac_kwh = dc_kw + dc_kwh * 60, ac_kwh + kwh + aux
         steam, traps = steam + kg, traps + trap
-    return Lines(amounts, levels, dc_kw, ac_kwh, steam, traps, rinse, evaporation, drag_out)
+    return Lines(amounts, levels, dc_kw, ac_kwh, steam, traps, rinse, usual, evaporation, drag_out)
 
 
 def _factor(noise: Values) -> Values:

@@ -60,7 +60,8 @@ def run_utilities(
 
     expected = BUILDING_STEAM_KG_H * scale + BUILDING_STEAM_KG_H_M2_H * pace_m2_h
     expected = expected * (1 + BUILDING_PER_K * (BUILDING_REFERENCE_C - outdoor))
-    building = np.maximum(expected + (lines.steam_kg * 60 + expected) * noise["building"], 0.1 * expected)
+    usual = (lines.steam_kg - lines.trap_kg) * 60 + expected
+    building = np.maximum(expected + usual * noise["building"], 0.1 * expected)
     steam = lines.steam_kg + building / 60
     feedwater = steam * (1 + BLOWDOWN) / 1000
     condensate = CONDENSATE_RETURN * (steam - lines.trap_kg) * (1 + 0.1 * noise["condensate"]) / 1000
@@ -71,7 +72,7 @@ def run_utilities(
 
     air = (AIR_BASE_M3_MIN * scale + AIR_M3_MIN_PER_M2_H * pace_m2_h) * np.maximum(1 + noise["air"], 0.12)
     air = air + extra.get("compressed_air", zero)
-    compressor_kw = COMPRESSOR_IDLE_KW * scale * (1 + noise["compressor"]) + KW_PER_M3_MIN * air
+    compressor_kw = COMPRESSOR_IDLE_KW * scale * (1 + 0.5 * noise["compressor"]) + KW_PER_M3_MIN * air
 
     cooling = COOLING_BASE_KW * scale + COOLING_KW_PER_M2_H * pace_m2_h + COOLING_PER_DC_KW * lines.dc_kw
     cooling = cooling * (1 + COOLING_PER_K * (outdoor - 10)) * np.maximum(1 + noise["cooling"], 0.12)
@@ -89,6 +90,7 @@ def run_utilities(
         "compressor_kwh": compressor_kw / 60,
         "chiller_kwh": chiller_kw / 60,
         "cooling_kwh": cooling / 60,
+        "chiller_extra_kwh": cooling / cop * extra.get("chiller_kwh", zero) / 60,
     }
     levels = {
         "gas_flow": gas * 60,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from simulators.meters.plc import LINES
 from simulators.shop_lines import DATA, Lines
@@ -78,7 +77,7 @@ def run_water(
     permeate_us = feed_us * 1.5 * (1 - REJECTION) * RO_NDP_BAR / ndp
 
     other = OTHER_BASE_M3_H * scale + OTHER_M3_PER_M2 * pace
-    demand = lines.rinse_m3 * 60 + other
+    demand = lines.usual_rinse_m3 * 60 + other
     reuse = REUSE_SHARE * demand * np.maximum(1 + noise["reuse"], 0.1)
     other = np.maximum(other + demand * 0.75 * noise["other_water"], 0.1 * other)
     city = lines.rinse_m3 * 60 + other + (feed - permeate) + utilities.makeup_m3 * 60 - reuse
@@ -98,6 +97,7 @@ def run_water(
     cod_in = np.clip(cod_kg * 60 / np.maximum(wastewater, 0.3 * scale) * 1000, 5, 1500)
     amounts = {
         "ro_permeate": permeate / 60,
+        "ro_lost": permeate * lost / (1 - lost) / 60,
         "ro_feed": feed / 60,
         "ro_concentrate": (feed - permeate) / 60,
         "ro_kwh": ro_kw / 60,
@@ -140,7 +140,8 @@ def run_water(
 
 def _sump(before_m3: float, added_m3: Values, level_m3: float) -> tuple[Values, float]:
     """The sump's content before each minute, and after the last: it gains `added` and is levelled towards `level`."""
-    keep = 1 - SUMP_PER_MIN
-    driven = added_m3 + SUMP_PER_MIN * level_m3
-    after, _ = lfilter([1.0], [1.0, -keep], driven, zi=np.array([keep * before_m3]))
-    return np.concatenate(([before_m3], after[:-1])), float(after[-1])
+    content, contents = before_m3, []
+    for added in added_m3.tolist():
+        contents.append(content)
+        content += added + SUMP_PER_MIN * (level_m3 - content)
+    return np.array(contents), content

@@ -25,7 +25,7 @@ QUOTED = ", ".join(f'"{column}"' for column in FAULT_COLUMNS)
 
 
 def describe(fault: ActiveFault, scenario: Scenario) -> dict[str, Any]:
-    """A fault as the truth file has it; `per_hour` [unit] is the expected extra of `point` (0 where it varies)."""
+    """A fault as the truth file has it; `per_hour` [unit]: the expected extra of `point` (a slow one's at its end)."""
     offer = find_offer(fault.fault)
     point = next(target.point for target in offer.targets if target.name == fault.target)
     values = (
@@ -36,7 +36,7 @@ def describe(fault: ActiveFault, scenario: Scenario) -> dict[str, Any]:
         fault.size,
         fault.onset_us,
         fault.end_us,
-        offer.per_hour * fault.size,
+        offer.per_hour * fault.size * (scenario.scale if offer.kind == "slow" else 1.0),
         offer.unit,
     )
     return dict(zip(FAULT_COLUMNS, values, strict=True))

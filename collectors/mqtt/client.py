@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +39,8 @@ REFUSALS_BEFORE_311 = 2
 UNSUPPORTED_VERSION = 132
 RESTART_AFTER_S = 1.0
 RETAIN_NEVER = 2
+SETTLE_WITHIN_S = 0.7
+CONNACK_WITHIN_S = 3.0
 
 _log = logging.getLogger(__name__)
 
@@ -84,9 +88,10 @@ class Session:
         put: Callable[[Received, Token], None],
         window: Callable[[int], None],
     ) -> None:
-        """`put` takes each message with what acknowledges it; `window` hears how many may be unacknowledged at once.
+        """`topics` has at least one route; messages go to `put` with what acknowledges them.
 
-        Raises OSError when the password file, relative to `folder`, cannot be read; ValueError for a wrong URL.
+        `window` hears how many messages the broker sends without acknowledgement. Raises OSError when the password file,
+        relative to `folder`, cannot be read; ValueError for a wrong URL.
         """
         self._broker, self._topics, self._clock, self._status = broker, topics, clock, status
         self._put, self._window = put, window
@@ -100,6 +105,8 @@ class Session:
         self._version = MQTTProtocolVersion.MQTTv5
         self._refusals = 0
         self._ever_connected = False
+        self._answers = threading.Condition()
+        self._answered: deque[int] = deque(maxlen=8)
 
     async def run(self) -> None:
         """Connects, reconnects and falls back until cancelled; then call `close`."""
@@ -107,7 +114,10 @@ class Session:
         while True:
             restart = asyncio.Event()
             self._client = self._start(partial(loop.call_soon_threadsafe, restart.set))
-            await restart.wait()
+            while not restart.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(restart.wait(), CONNACK_WITHIN_S)
+                self._watch(restart.set)
             await asyncio.to_thread(self.close)
             await asyncio.sleep(RESTART_AFTER_S)
 
@@ -121,12 +131,32 @@ class Session:
                         client.ack(token.mid, token.qos)
 
     def close(self) -> None:
-        """Sends what is still to be sent and ends the connection; the session stays with the broker."""
+        """Ends the connection once the broker has every acknowledgement; the session stays with the broker.
+
+        A socket closed while the broker still delivers is reset, and acknowledgements on their way are lost with it. The
+        answer to one more subscription says that all sent before it has arrived.
+        """
         client = self._client
         if client is not None:
+            if client.is_connected():
+                self._settle(client)
             client.disconnect()
             client.loop_stop()
             self._client = None
+
+    def _watch(self, restart: Callable[[], object]) -> None:
+        """Some brokers of 3.1.1 neither refuse MQTT 5 nor hang up: they never answer."""
+        client = self._client
+        if client is not None and client.socket() is not None and not client.is_connected() and self._first_try():
+            self._fall_back(restart)
+
+    def _first_try(self) -> bool:
+        return self._version == MQTTProtocolVersion.MQTTv5 and not self._ever_connected
+
+    def _settle(self, client: mqtt.Client) -> None:
+        _, number = self._subscribe(client, self._topics.subscriptions()[:1])
+        with self._answers:
+            self._answers.wait_for(lambda: number in self._answered, SETTLE_WITHIN_S)
 
     def _start(self, restart: Callable[[], object]) -> _Client:
         v5 = self._version == MQTTProtocolVersion.MQTTv5
@@ -163,7 +193,7 @@ class Session:
                 self._status.broker.connected = False
             if reason.is_failure:
                 self._say(f"connection lost: {reason}")
-            if v5 and not self._ever_connected:
+            if self._first_try():
                 self._refusals += 1
                 if self._refusals >= REFUSALS_BEFORE_311:
                     self._fall_back(restart)
@@ -172,7 +202,7 @@ class Session:
         client.on_connect = connected
         client.on_disconnect = disconnected
         client.on_connect_fail = lambda _client, _data: self._say(f"{self._host}:{self._port} cannot be reached")
-        client.on_subscribe = lambda _client, _data, _mid, codes, _props: self._subscribed(codes)
+        client.on_subscribe = lambda _client, _data, number, codes, _props: self._subscribed(number, codes)
         client.on_message = lambda _client, _data, message: self._message(client, message)
         if v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
@@ -195,15 +225,18 @@ class Session:
             self._status.broker.protocol = "MQTT 5" if v5 else "MQTT 3.1.1"
             self._status.broker.session_present = session_present
             self._status.broker.connections += 1
-        names = self._topics.subscriptions()
-        if names:
-            if v5:
-                options = SubscribeOptions(qos=1, retainHandling=RETAIN_NEVER)
-                client.subscribe([(name, options) for name in names])
-            else:
-                client.subscribe([(name, 1) for name in names])
+        self._subscribe(client, self._topics.subscriptions())
 
-    def _subscribed(self, codes: Sequence[ReasonCode]) -> None:
+    def _subscribe(self, client: mqtt.Client, names: list[str]) -> tuple[MQTTErrorCode, int | None]:
+        if self._version == MQTTProtocolVersion.MQTTv5:
+            options = SubscribeOptions(qos=1, retainHandling=RETAIN_NEVER)
+            return client.subscribe([(name, options) for name in names])
+        return client.subscribe([(name, 1) for name in names])
+
+    def _subscribed(self, number: int, codes: Sequence[ReasonCode]) -> None:
+        with self._answers:
+            self._answered.append(number)
+            self._answers.notify_all()
         refused = [str(code) for code in codes if code.is_failure]
         if refused:
             self._say(f"the broker refused {len(refused)} of {len(codes)} subscriptions: {refused[0]}")

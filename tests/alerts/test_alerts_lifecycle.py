@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.lifecycle import OPEN_STATES, AlarmState, Step, alarm_of, step
+from alerts.message import compose
 from historian.tables import ALARMS, NOTICES
 from plant.model import Plant
 
@@ -108,8 +109,16 @@ def test_a_withdrawn_drift_is_revised_and_never_vanishes(plant: Plant) -> None:
 
 
 def test_a_drift_withdrawn_before_anybody_heard_of_it_is_no_alarm(plant: Plant) -> None:
-    """Only what somebody was told about can be revised."""
-    assert run(plant, {}, [drift(state="withdrawn")], [], 3).transitions.is_empty()
+    """Only what somebody was told about can be revised; a withdrawn row holds little more than its name."""
+    empty = dict.fromkeys(drift())
+    row = {**empty, "drift": "d1", "kpi": "rinse", "scope": "nickel", "state": "withdrawn", "revision": 2}
+    unheard = run(plant, {}, [row], [], 3)
+    assert unheard.transitions.is_empty()
+    assert unheard.findings.is_empty()
+    told = run(plant, run(plant, {}, [drift()], [], 3).state, [row], [], 4)
+    assert moves(told) == [("unacknowledged", "revised")]
+    message = compose(plant, row, told.transitions.row(0, named=True))
+    assert message.title == "[withdrawn] Plating / Nickel line: Rinse 1 water"
 
 
 @pytest.mark.parametrize(

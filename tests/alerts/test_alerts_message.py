@@ -37,7 +37,7 @@ def test_the_english_message(plant: Plant) -> None:
 def test_the_chinese_message(plant: Plant) -> None:
     """The same in Chinese, without an English word left over."""
     title, body = text(plant, "zh")
-    assert title == "[中] 电镀 / 镀镍线：一级水洗用水 +0.6 m3/h 高于预期"
+    assert title == "[中] 电镀 / 镀镍线：一级水洗用水 +0.6 m3/h 高于期望值"
     assert body.splitlines()[2] == "幅度：+0.6 m3/h （90%区间 0.5 至 0.7），每天 14.4 m3，每天 130 CNY"
     assert "首先检查：一级水洗手动阀" in body
     assert body.splitlines()[-1] == "受影响的方案：逆流漂洗 （承诺 12,000 m3）"

@@ -50,7 +50,7 @@ def webhook() -> Iterator[Webhook]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hook = Webhook(f"http://127.0.0.1:{server.server_address[1]}/hook")
     hook.gate.set()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield hook
     hook.gate.set()
     server.shutdown()
@@ -99,6 +99,19 @@ def test_a_restart_sends_nothing_twice(tmp_path: Path) -> None:
     second.work()
     assert [line["alarms"] for line in logged(tmp_path)] == [["alarm:d1"], ["alarm:d2"]]
     second.stop()
+
+
+def test_the_next_shift_is_not_told_again(tmp_path: Path) -> None:
+    """A restart on another shift, with another route, does not send yesterday's news to new people."""
+    text = description()
+    text["alarms"]["routes"]["late"]["to"] = ["log", "console"]
+    plant, clock = Plant.model_validate(text), Clock()
+    first = notifier(plant, tmp_path, clock)
+    first.submit(*raised(plant, "d1"))
+    first.work()
+    first.stop()
+    clock.hours = 7
+    assert notifier(plant, tmp_path, clock).submit(*raised(plant, "d1")) == 0
 
 
 def test_what_was_not_sent_is_sent_by_the_next_process(tmp_path: Path) -> None:

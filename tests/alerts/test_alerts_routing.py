@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.lifecycle import step
-from alerts.priority import endangered, priority
+from alerts.priority import priority
 from alerts.routing import CURRENT_SCHEMA, GROUP_AFTER, Waiting, current, on_duty, plan
 from plant.calendar import Calendar
+from plant.endangered import endangered
 from plant.model import Plant
 from plant.reading import HOUR
 

@@ -15,7 +15,7 @@ from dashboards.files import data_source, generate, write
 from dashboards.panels import GREEN, LIGHT, ORANGE, RED, steps, watching
 from pipeline.windows import NAMES
 from plant.load import load
-from plant.model import SITE, Plant
+from plant.model import SITE, Influx, Plant, Target
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/electroplating/plant.yaml"
@@ -76,10 +76,12 @@ def test_every_kpi_has_a_tile_and_a_course_with_its_title_and_unit(board: dict[s
 
 def test_thresholds_follow_the_better_direction(plant: Plant) -> None:
     """Beyond the long-term target is green, worse than the baseline year red, whichever direction is better."""
-    lower = steps(plant.kpis["electricity_per_m2"])
-    assert [(step.value, step.color) for step in lower] == [(None, GREEN), (1.7, LIGHT), (1.95, ORANGE), (2.35, RED)]
-    higher = steps(plant.kpis["water_reuse_rate"])
-    assert [(step.value, step.color) for step in higher] == [(None, RED), (18, ORANGE), (30, LIGHT), (40, GREEN)]
+    kpi = plant.kpis["electricity_per_m2"]
+    lower = steps(kpi.model_copy(update={"target": Target(baseline=3, near_term=2, long_term=1)}))
+    assert [(step.value, step.color) for step in lower] == [(None, GREEN), (1, LIGHT), (2, ORANGE), (3, RED)]
+    up = {"better": "higher", "target": Target(baseline=1, near_term=2, long_term=3)}
+    higher = steps(kpi.model_copy(update=up))
+    assert [(step.value, step.color) for step in higher] == [(None, RED), (1, ORANGE), (2, LIGHT), (3, GREEN)]
     assert all(
         [step.value for step in steps(kpi)][1:] == sorted(step.value for step in steps(kpi) if step.value is not None)
         for kpi in plant.kpis.values()
@@ -117,12 +119,8 @@ def test_panels_have_ids_of_their_own_and_the_data_source(board: dict[str, Any],
 
 def test_provisioning_names_database_twice_and_no_secret(plant: Plant) -> None:
     """Grafana 9 reads `database`, later versions `jsonData.dbName`; the token is Grafana's to look up."""
-    text = plant.model_dump(by_alias=True, mode="json")
-    influx = {"url": "https://influx.example:8086", "bucket": "works", "token_file": "secret/token"}
-    files = generate(
-        plant.model_copy(update={"influx": type(plant).model_fields["influx"].annotation.__args__[0](**influx)})
-    )  # type: ignore[union-attr]
-    assert text["influx"] is None
+    influx = Influx(url="https://influx.example:8086", bucket="works", token_file="secret/token")
+    files = generate(plant.model_copy(update={"influx": influx}))
     (source,) = yaml.safe_load(files["provisioning/datasources/keepclean.yaml"])["datasources"]
     assert (source["database"], source["jsonData"]["dbName"]) == ("works", "works")
     assert source["secureJsonData"] == {"httpHeaderValue1": "Token $__env{KEEPCLEAN_INFLUX_TOKEN}"}

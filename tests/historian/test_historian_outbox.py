@@ -169,6 +169,18 @@ def test_a_bad_line_is_set_aside_with_a_notice(tmp_path: Path) -> None:
     assert box.drain().sent == 0
 
 
+def test_a_row_without_a_time_is_set_aside(tmp_path: Path) -> None:
+    """A row that cannot be a line is kept apart, never written under a made-up time, and holds nothing up."""
+    drift = {"drift": "a", "kpi": "water", "scope": "site", "state": "withdrawn", "revision": 1}
+    frame = pl.DataFrame([drift, {**drift, "drift": "b", "found": START}], schema=TABLES["drift"].schema)
+    server = Server()
+    box = outbox(tmp_path, server, drift=frame)
+    done = box.drain()
+    assert (done.sent, done.aside, done.notices) == (1, 1, [])
+    assert box.cursor("drift") == 1
+    assert "'drift': 'a'" in box.set_aside()[0][1]
+
+
 def test_a_field_conflict_is_told_apart(tmp_path: Path) -> None:
     """A 422 stores the good lines of a batch: halving finds the bad one, writing the others again is harmless."""
     server = Server()
@@ -320,7 +332,7 @@ def stand_in() -> Iterator[tuple[str, Answer]]:
             """Keeps the test's output clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}", answer
     server.shutdown()
     server.server_close()

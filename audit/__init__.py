@@ -1,0 +1,1 @@
+"""What the audit promised and what became of it."""

@@ -1,0 +1,318 @@
+"""The command line; `keepclean --help` is the tour.
+
+Commands import what they need when they run: `check` must not wait for a web server to load.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+
+from historian.tables import TABLES
+from monitor.describe import Described, describe
+from pipeline.windows import NAMES
+from plant.clock import to_us
+from plant.errors import ConfigurationError, KeepcleanError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Streaming plant-data monitor that keeps cleaner production going after the auditors have left.",
+)
+grafana = typer.Typer(no_args_is_help=True, help="Grafana boards as code.")
+app.add_typer(grafana, name="grafana")
+out = Console()
+err = Console(stderr=True)
+
+PlantFile = Annotated[Path, typer.Argument(help="The plant description, a YAML file.", metavar="PLANT")]
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", help="The plant's data folder (default: data/ beside the plant description).")
+]
+Port = Annotated[int, typer.Option(help="Port of the built-in page; a busy one takes the next.")]
+BrokerUrl = Annotated[str | None, typer.Option("--broker", help="Another MQTT broker than the description's.")]
+Parent = Annotated[int, typer.Option(hidden=True)]
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "electroplating"
+
+
+def data_of(plant: Path, data: Path | None) -> Path:
+    """The data folder: as given, or beside the plant description."""
+    return data if data is not None else plant.resolve().parent / "data"
+
+
+def fail(error: KeepcleanError) -> NoReturn:
+    """Prints what is wrong and ends with status 1."""
+    err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1) from error
+
+
+def sound(path: Path) -> Described:
+    """The description, or an end with every fault in it."""
+    try:
+        return describe(path)
+    except ConfigurationError as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        number = len(error.faults)
+        err.print(f"{number} fault{'s' if number > 1 else ''}; nothing was connected", highlight=False)
+        raise typer.Exit(1) from error
+
+
+@app.command()
+def check(plant: PlantFile) -> None:
+    """Check a plant description: every fault at once, with line and hint; connects to nothing."""
+    found = sound(plant).plant
+    out.print(
+        f"{plant}: sound. {len(found.points)} points on {len(found.devices)} devices, {len(found.kpis)} KPIs, "
+        f"{len(found.baselines)} baselines, {len(found.options)} options.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def demo(
+    data: Annotated[Path, typer.Option(help="Where the demo keeps its data; emptied at the start.")] = Path(".demo"),
+    port: Port = 8080,
+    speed: Annotated[float, typer.Option(help="Plant minutes per real minute.")] = 60.0,
+    broker: BrokerUrl = None,
+    scenario: Annotated[Path, typer.Option(help="The simulated shop's scenario.")] = EXAMPLE / "scenario.yaml",
+    plant: Annotated[Path, typer.Option(help="The plant description.")] = EXAMPLE / "plant.yaml",
+) -> None:
+    """Five weeks of a simulated electroplating shop, then the shop live: break something and see it found."""
+    from monitor.demo import run_demo
+
+    described = sound(plant)
+    try:
+        run_demo(described, scenario, data.resolve(), port, speed, broker)
+    except KeepcleanError as error:
+        fail(error)
+
+
+@app.command()
+def run(plant: PlantFile, data: DataFolder = None, port: Port = 8080, broker: BrokerUrl = None) -> None:
+    """Read a plant's meters and watch it until stopped."""
+    from monitor.run import run_plant
+
+    described = sound(plant)
+    try:
+        run_plant(described, data_of(plant, data), port, broker)
+    except KeepcleanError as error:
+        fail(error)
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[Path, typer.Argument(help="The scenario, a YAML file.", metavar="SCENARIO")],
+    data: Annotated[Path, typer.Option(help="Where state and truth are kept.")],
+    speed: Annotated[str, typer.Option(help="Plant time per real time, or 'max' for lock step with PLANT.")] = "60",
+    plant: Annotated[Path | None, typer.Option(help="With --speed max: the plant description that watches.")] = None,
+    days: Annotated[float, typer.Option(help="With --speed max: how long to run.")] = 35,
+    broker: BrokerUrl = None,
+) -> None:
+    """Run the simulated shop: its meters on sockets, or (--speed max) in lock step with the whole pipeline."""
+    from monitor.simulate import simulate as simulate_scenario
+
+    try:
+        simulate_scenario(scenario, data, speed, sound(plant) if plant else None, days, broker, out)
+    except KeepcleanError as error:
+        fail(error)
+
+
+@app.command()
+def replay(
+    plant: PlantFile,
+    readings: Annotated[list[Path], typer.Option("--readings", help="CSV or Parquet files, merged by source time.")],
+    data: DataFolder = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Fit and accept baselines on this span of days: 2018-01-01..2018-08-31")
+    ] = None,
+) -> None:
+    """Send history from files through the very same pipeline, as fast as the machine allows."""
+    from monitor.replay import replay as replay_files
+
+    described = sound(plant)
+    try:
+        span = _span(baseline) if baseline else None
+        done = replay_files(described, readings, data_of(plant, data), span, out)
+    except KeepcleanError as error:
+        fail(error)
+    rate = done.readings / max(done.seconds, 1e-9)
+    out.print(f"{done.readings:,} readings in {done.seconds:.1f} s ({rate:,.0f}/s), {done.rejected} rejected")
+    for name, reason in done.refused.items():
+        out.print(f"no baseline for {name}: {reason}")
+
+
+@app.command()
+def export(
+    plant: PlantFile,
+    table: Annotated[str, typer.Option(help=f"One of {', '.join(TABLES)}.")],
+    data: DataFolder = None,
+    since: Annotated[str | None, typer.Option("--from", help="RFC 3339, or a local date.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="RFC 3339, or a local date; not included.")] = None,
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or json.")] = "csv",
+    output: Annotated[Path | None, typer.Option("--out", help="A file; without it standard output.")] = None,
+) -> None:
+    """Write a table: readings, facts, kpi, blocks, drift, alarms or notices."""
+    from historian.reader import Reader
+
+    described = sound(plant)
+    if table not in TABLES or form not in ("csv", "parquet", "json"):
+        raise typer.BadParameter(f"tables are {', '.join(TABLES)}; formats csv, parquet, json")
+    zone = described.plan.zone
+    try:
+        reader = Reader(data_of(plant, data))
+        frame = reader.table(table, _time(since, zone) if since else None, _time(until, zone) if until else None)
+    except KeepcleanError as error:
+        fail(error)
+    _write(frame, form, output)
+
+
+@app.command()
+def explain(
+    plant: PlantFile,
+    kpi: Annotated[str, typer.Argument(help="The KPI's name in the description.")],
+    at: Annotated[str | None, typer.Option(help="RFC 3339 or local time; the last result when left out.")] = None,
+    window: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")] = "1h",
+    data: DataFolder = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """From a KPI value back to formula, factors, points, minute facts and readings, by recomputing it."""
+    from historian.reader import Reader
+    from monitor import explain as story_text
+    from pipeline import explain as explaining
+
+    described = sound(plant)
+    if kpi not in described.plant.kpis:
+        raise typer.BadParameter(f"there is no KPI '{kpi}'; there are {', '.join(described.plant.kpis)}")
+    try:
+        reader = Reader(data_of(plant, data))
+        moment = _time(at, described.plan.zone) if at else reader.head("settled")
+        row = explaining.find_row(reader, kpi, window, moment)
+        if row is None:
+            err.print(f"no result of {kpi} over {window} at or before that time")
+            raise typer.Exit(1)
+        story = explaining.explain(described.plan, reader, row)
+    except KeepcleanError as error:
+        fail(error)
+    if as_json:
+        sys.stdout.write(json.dumps(story_text.plain(story), ensure_ascii=False, indent=1) + "\n")
+    else:
+        out.print(story_text.tree(described.plan, story), highlight=False)
+    if not story.agrees or story.disagreements:
+        raise typer.Exit(2)
+
+
+@grafana.command("files")
+def grafana_files(
+    plant: PlantFile, folder: Annotated[Path, typer.Option("--out", help="Where the provisioning files go.")]
+) -> None:
+    """Write boards and data source as provisioning files."""
+    from dashboards import files as boards
+
+    for path in boards.write(sound(plant).plant, folder):
+        out.print(str(path), highlight=False)
+
+
+@app.command(hidden=True)
+def serve(
+    plant: PlantFile,
+    data: Annotated[Path, typer.Option()],
+    clock: Annotated[Path, typer.Option()],
+    port: Port = 8080,
+    demo: Annotated[bool, typer.Option("--demo")] = False,
+    parent: Parent = 0,
+) -> None:
+    """The serve process."""
+    import monitor.serve
+    from monitor.processes import end_with_parent
+
+    end_with_parent(parent)
+    monitor.serve.run(sound(plant), data, clock, port, demo)
+
+
+@app.command(hidden=True)
+def collect(
+    plant: PlantFile,
+    data: Annotated[Path, typer.Option()],
+    clock: Annotated[Path, typer.Option()],
+    addresses: Annotated[Path | None, typer.Option()] = None,
+    broker: BrokerUrl = None,
+    parent: Parent = 0,
+) -> None:
+    """The collect process."""
+    import collectors.collect
+    from monitor.clock_file import read_clock
+    from monitor.processes import end_with_parent
+
+    end_with_parent(parent)
+    found = sound(plant)
+    mapped = json.loads(addresses.read_text()) if addresses else {}
+    collectors.collect.run(found.plant, found.folder, data, read_clock(clock), mapped, broker)
+
+
+@app.command(hidden=True)
+def shop(
+    scenario: Path,
+    data: Annotated[Path, typer.Option()],
+    clock: Annotated[Path, typer.Option()],
+    ports: Annotated[Path, typer.Option()],
+    broker: BrokerUrl = None,
+    parent: Parent = 0,
+) -> None:
+    """The simulated shop's process."""
+    import simulators.main
+    from monitor.clock_file import read_clock
+    from monitor.processes import end_with_parent
+
+    end_with_parent(parent)
+    simulators.main.run(scenario, data=data, clock=read_clock(clock), broker_url=broker, ports_out=ports)
+
+
+def _time(text: str, zone: ZoneInfo) -> int:
+    """RFC 3339, or local time or date of the plant, as µs UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not a time: write 2026-04-03T14:00 or 2026-04-03") from error
+    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+
+
+def _span(text: str) -> tuple[date, date]:
+    first, _, last = text.partition("..")
+    try:
+        span = date.fromisoformat(first), date.fromisoformat(last)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not a span: write 2018-01-01..2018-08-31") from error
+    if span[1] - span[0] < timedelta(days=7):
+        raise typer.BadParameter("a baseline needs at least seven days")
+    return span
+
+
+def _write(frame: pl.DataFrame, form: str, output: Path | None) -> None:
+    target = output if output is not None else sys.stdout.buffer
+    if form == "parquet":
+        frame.write_parquet(target)
+    elif form == "json":
+        frame.write_json(target)
+    else:
+        frame.write_csv(target, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
+
+
+def main() -> None:
+    """The entry point."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    for noisy in ("httpx", "apprise", "nicegui", "transitions", "amqtt"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    app()

@@ -1,0 +1,124 @@
+"""`keepclean explain`: prints the story of a KPI value as a tree, or as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich.tree import Tree
+
+from pipeline.explain import Story, TermStory
+from pipeline.plans import PlantPlan
+from plant.clock import to_datetime
+from plant.reading import MINUTE
+
+SHOWN = 10
+
+
+def tree(plan: PlantPlan, story: Story) -> Tree:
+    """The story as a tree, root first: value, formula, terms, facts, readings, configuration."""
+    row = story.row
+    kpi = plan.plant.kpis[row["kpi"]]
+    root = Tree(
+        f"[bold]{kpi.title.en}[/bold] · {kpi.title.zh} = [bold]{_number(row['value'])} {row['unit']}[/bold]"
+        + (f"   (unknown: {row['reason']})" if row["value"] is None else "")
+    )
+    root.add(f"scope {row['scope']}, window {row['window']}: {_time(plan, row['start'])} … {_time(plan, row['end'])}")
+    root.add(
+        f"between {_number(row['low'])} and {_number(row['high'])}: coverage {row['coverage']:.1%}, {row['quality']}"
+    )
+    if row["target"] is not None:
+        root.add(f"near-term target {_number(row['target'])} {row['unit']}, distance {_number(row['distance'])} %")
+    formula = root.add("formula: " + _formula(kpi.times, bool(kpi.denominator)))
+    for name, terms in (("numerator", story.numerator), ("denominator", story.denominator)):
+        if terms:
+            stored = row[name]
+            branch = formula.add(f"Σ {name} = {_number(stored)} over the minutes in which every term is known")
+            for term in terms:
+                _add_term(plan, branch, term, story)
+    if row["factors"]:
+        root.add(f"factor editions: {row['factors']}")
+    version = root.add(f"configuration {row['config']}")
+    for entry in story.versions:
+        version.add(f"in force since {_time(plan, to_datetime(entry['time']))}, {entry['why']} by {entry['by']}")
+    root.add("corrections: none")
+    _add_verdict(plan, root, story)
+    return root
+
+
+def _add_term(plan: PlantPlan, branch: Tree, story: TermStory, whole: Story) -> None:
+    term = story.term
+    times = f"{term.times:g} × " if term.times != 1 else ""
+    leaf = branch.add(f"{times}{term.point} as {term.as_} = {_number(story.total)}")
+    for name, sums in story.points.items():
+        point = plan.plant.points[name]
+        amount = f"{_number(sums['amount'])} {plan.points[name].amount_unit}" if math.isfinite(sums["amount"]) else ""
+        mean = f"mean {_number(sums['mean'])} {point.unit}" if math.isfinite(sums["mean"]) else ""
+        facts = leaf.add(
+            f"{name} ({point.kind.value}, {point.title.en}): {', '.join(part for part in (amount, mean) if part)}; "
+            f"coverage {sums['coverage']:.1%}, estimated {sums['estimated']:.1%}"
+        )
+        facts.add(f"{whole.readings.get(name, 0)} readings from {point.device} ({point.read})")
+
+
+def _add_verdict(plan: PlantPlan, root: Tree, story: Story) -> None:
+    if story.raw_from is None:
+        root.add("raw readings: none are kept of this window; facts could not be checked against them")
+    else:
+        root.add(f"raw readings from {_time(plan, to_datetime(story.raw_from))} on")
+    if story.agrees and not story.disagreements:
+        root.add("[green]recomputed from stored facts and readings: agrees[/green]")
+        return
+    if not story.agrees:
+        root.add(
+            f"[red]recomputed from stored facts: {_number(story.recomputed)} {story.row['unit']}: "
+            "this DISAGREES with the stored value[/red]"
+        )
+    for odd in story.disagreements[:SHOWN]:
+        root.add(
+            f"[red]fact {odd.point} at {_time(plan, to_datetime(odd.minute * MINUTE))}: stored {odd.column} "
+            f"{_number(odd.stored)}, its readings give {_number(odd.recomputed)}[/red]"
+        )
+    if len(story.disagreements) > SHOWN:
+        root.add(f"[red]… and {len(story.disagreements) - SHOWN} more facts[/red]")
+
+
+def plain(story: Story) -> dict[str, Any]:
+    """The story as JSON values; times in RFC 3339 UTC."""
+    found = asdict(story)
+    found["row"] = {
+        key: value.isoformat() if isinstance(value, datetime) else value for key, value in story.row.items()
+    }
+    for odd in found["disagreements"]:
+        odd["minute"] = to_datetime(odd["minute"] * MINUTE).isoformat()
+    found["raw_from"] = to_datetime(story.raw_from).isoformat() if story.raw_from is not None else None
+    for part in ("numerator", "denominator"):
+        found[part] = [
+            {"term": one.term.model_dump(by_alias=True, exclude_none=True), "total": one.total, "points": one.points}
+            for one in getattr(story, part)
+        ]
+    cleaned: dict[str, Any] = _no_nan(found)
+    return cleaned
+
+
+def _no_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _no_nan(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_no_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _formula(times: float, ratio: bool) -> str:
+    factor = f"{times:g} × " if times != 1 else ""
+    return f"{factor}Σ numerator / Σ denominator" if ratio else f"{factor}Σ numerator"
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.6g}"
+
+
+def _time(plan: PlantPlan, moment: datetime) -> str:
+    return f"{moment.astimezone(plan.zone):%Y-%m-%d %H:%M}"
