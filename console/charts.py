@@ -23,6 +23,19 @@ BAND = "rgba(31,138,138,0.14)"
 DRIFT = "rgba(208,73,58,0.10)"
 FONT = '"Roboto","Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif'
 Options = dict[str, Any]
+TIME_LABEL: Options = {
+    "color": GREY,
+    "hideOverlap": True,
+    "formatter": {
+        "year": "{yyyy}",
+        "month": "{MM}-{dd}",
+        "day": "{MM}-{dd}",
+        "hour": "{HH}:{mm}",
+        "minute": "{HH}:{mm}",
+        "second": "{HH}:{mm}:{ss}",
+        "millisecond": "{HH}:{mm}:{ss}",
+    },
+}
 
 
 def kpi_chart(
@@ -113,8 +126,7 @@ def baseline_chart(blocks: Blocks, found: Sequence[Drift], calendar: Calendar, w
         "tooltip": _tooltip(),
         "axisPointer": {"link": [{"xAxisIndex": "all"}]},
         "xAxis": [
-            {**_time_axis(), "gridIndex": index, "axisLabel": {"show": index == 2, "color": GREY, "hideOverlap": True}}
-            for index in range(3)
+            {**_time_axis(), "gridIndex": index, "axisLabel": {**TIME_LABEL, "show": index == 2}} for index in range(3)
         ],
         "yAxis": [
             {**_value_axis(printed), "gridIndex": 0, "min": 0},
@@ -207,7 +219,7 @@ def _heading(text: str, top: int) -> Options:
 def _time_axis() -> Options:
     return {
         "type": "time",
-        "axisLabel": {"color": GREY, "hideOverlap": True},
+        "axisLabel": TIME_LABEL,
         "axisLine": {"lineStyle": {"color": GRID}},
         "axisTick": {"lineStyle": {"color": GRID}},
         "splitLine": {"show": False},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from nicegui import ui
 
@@ -83,7 +83,7 @@ class DemoMenu:
         """Brings the open menu up to date; does nothing while it is closed."""
         if not self._dialog.value:
             return
-        seen = cast(DemoView, await in_thread(self._look))
+        seen = await in_thread(self._look)
         self._truth.content = draw_demo.verdicts(seen.verdicts, self.visit.words, self.visit.moments(), self.demo.speed)
         on = {(str(entry["fault"]), str(entry["target"])) for entry in seen.active}
         for row in self.rows:
@@ -107,7 +107,7 @@ class DemoMenu:
 
     async def _open(self) -> None:
         if not self.rows:
-            entries = cast(Sequence[Mapping[str, Any]], await in_thread(self.demo.catalogue))
+            entries = await in_thread(self.demo.catalogue)
             with self._list:
                 for kind, heading in KINDS:
                     self._group([entry for entry in entries if entry["kind"] == kind], kind, heading)

@@ -51,7 +51,7 @@ def targets(found: Sequence[Value], words: Words) -> Markup:
     columns = [
         Column(words("kpi")),
         Column(words("baseline_year"), number=True, minor=True),
-        Column(words("now"), number=True),
+        Column(words("now"), number=True, lead=True),
         Column(words("near_term_target"), number=True),
         Column(words("way_gone"), minor=True),
         Column(words("long_term_target"), number=True),
@@ -180,8 +180,7 @@ def _endangering(state: OptionState, plant: Plant, words: Words) -> Markup:
         div(
             "kc-danger",
             span("kc-bad", words.title(drift.title)),
-            " ",
-            excess(drift, words),
+            div("kc-danger-size", excess(drift, words)),
             span("kc-small", words("loss_now", money=quantity(drift.cost_per_day, plant.site.currency, 0)))
             if drift.cost_per_day is not None
             else None,

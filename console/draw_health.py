@@ -145,7 +145,7 @@ def _notice(notice: Notice, words: Words, moments: Moments) -> Row:
     elif notice.end > notice.start:
         when += f" – {moments.short(notice.end)}"
     name = words.title(notice.title) if notice.title else notice.point or words("whole_site")
-    return (when, name, chip("plain", words.code(notice.finding)), notice.evidence)
+    return (when, name, chip("plain", words.code(notice.finding)), words.evidence(notice.evidence))
 
 
 def devices(found: Sequence[DeviceHealth], known: bool, words: Words, now_us: int) -> Markup:

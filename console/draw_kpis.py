@@ -121,7 +121,7 @@ def kpi_table(groups: Sequence[tuple[str, Sequence[Value]]], words: Words) -> Ma
     """All KPIs, grouped by scope."""
     columns = [
         Column(words("kpi")),
-        Column(words("value"), number=True),
+        Column(words("value"), number=True, lead=True),
         Column(words("near_term"), number=True),
         Column(words("long_term"), number=True),
         Column(words("against_expected"), number=True),

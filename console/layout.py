@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Request
-from nicegui import run, ui
+from nicegui import ui
 
 from console.figures import Moments
 from console.markup import div, join, span, tag
@@ -16,6 +18,8 @@ from console.sources import Context
 from console.views_shift import duty
 from console.words import Words, language
 from plant.errors import KeepcleanError
+
+T = TypeVar("T")
 
 BEAT_S = 1.0
 THEMES = ("auto", "light", "dark")
@@ -108,9 +112,9 @@ async def keep_fresh(visit: Visit, refresh: Callable[[], Awaitable[None]], refre
     ui.timer(BEAT_S, beat, immediate=False)
 
 
-async def in_thread(work: Callable[[], object]) -> object:
+async def in_thread(work: Callable[[], T]) -> T:
     """Runs work that asks the historian beside the event loop."""
-    return await run.io_bound(work)
+    return await asyncio.to_thread(work)
 
 
 def _brand(visit: Visit) -> str:

@@ -44,16 +44,19 @@ def chip(kind: str, *children: object, **attributes: object) -> Markup:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading; on a phone a `minor` one is left out and a `wide` one gets a line of its own."""
+    """A column: its heading; on a phone a `minor` one is left out, a `wide` one gets a line of its own, and a `lead`
+    stands beside the row's title.
+    """
 
     title: str
     number: bool = False
     minor: bool = False
     wide: bool = False
+    lead: bool = False
 
     def classes(self) -> str | None:
         """The classes of its cells."""
-        marks = {"num": self.number, "minor": self.minor, "wide": self.wide}
+        marks = {"num": self.number, "minor": self.minor, "wide": self.wide, "lead": self.lead}
         return " ".join(name for name, is_so in marks.items() if is_so) or None
 
 

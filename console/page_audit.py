@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from nicegui import ui
 
@@ -47,7 +46,7 @@ class AuditPage:
 
     async def refresh(self) -> None:
         """Asks for what is new and shows what has changed."""
-        seen = cast(AuditView, await in_thread(self._look))
+        seen = await in_thread(self._look)
         plant, words = self.visit.house.context.plant, self.visit.words
         targeted = [value for value in seen.judged if value.definition.target]
         self._head.content = draw_audit.head(plant, targeted, seen.versions, words)

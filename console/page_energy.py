@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from nicegui import ui
 
@@ -88,7 +87,7 @@ class EnergyPage:
 
     async def refresh(self) -> None:
         """Asks for what is new and shows what has changed."""
-        seen = cast(Energy, await in_thread(self._look))
+        seen = await in_thread(self._look)
         self._show_tiles(seen)
         self._show_chart(seen)
         self._show_baseline(seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from nicegui import ui
 
@@ -49,7 +49,7 @@ class HealthPage:
 
     async def refresh(self) -> None:
         """Asks for what is new and shows what has changed."""
-        seen = cast(HealthView, await in_thread(self._look))
+        seen = await in_thread(self._look)
         words, now = self.visit.words, self.visit.house.context.clock.now_us()
         shown = [point for point in seen.points if point.poor] if self.only_poor else seen.points
         self._head.content = draw_health.head(seen.status, seen.points, words)

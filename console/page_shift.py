@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from nicegui import ui
 
@@ -69,7 +68,7 @@ class ShiftPage:
 
     async def refresh(self) -> None:
         """Asks for what is new and shows what has changed."""
-        seen = cast(ShiftView, await in_thread(self._look))
+        seen = await in_thread(self._look)
         plant, words, moments = self.context.plant, self.visit.words, self.visit.moments()
         self._head.content = draw_shift.head(
             seen.duty, seen.standing, loss_per_day(seen.standing), plant, words, moments
@@ -121,7 +120,7 @@ class ShiftPage:
         return Card(box, body, button)
 
     async def _open(self, name: str) -> None:
-        seen = cast(ShiftView, await in_thread(self._look))
+        seen = await in_thread(self._look)
         item = next((item for item in seen.standing if item.name == name), None)
         if item is None:
             return
@@ -135,7 +134,7 @@ class ShiftPage:
         words, name = self.visit.words, self._asked
         act = {"act": "acknowledge", "alarm": name, "by": LOCAL_USER, "note": (self._note.value or "").strip()}
         self._ask.close()
-        seen = cast(ShiftView, await in_thread(self._look))
+        seen = await in_thread(self._look)
         changed = next((item.changed for item in seen.standing if item.name == name), 0)
         try:
             await in_thread(lambda: self.context.acts(act))

@@ -287,3 +287,22 @@ CODES: dict[str, tuple[str, str]] = {
     "disconnected": ("not connected", "未连接"),
     "waiting": ("waiting", "等待"),
 }
+
+EVIDENCE: tuple[tuple[str, str], ...] = (
+    (r" after (\S+) blocks of (\S+) h\b", r"，经 \1 个 \2 h 时段"),
+    (r"(\d) of (\d\S*) σ", r"\1（限 \2 σ）"),
+    (r"^(\S+) for (\d+) min while (\S+) moved$", r"\1 持续 \2 分钟，而 \3 在变化"),
+    (r"^(\S+) for (\d+) min$", r"\1 持续 \2 分钟"),
+    (r"^read (\S+) between (\S+) and (\S+)$", r"在 \2 与 \3 之间读到 \1"),
+    (r"^closing (\S+), opening (\S+), as declared$", r"旧表止数 \1，新表起数 \2，已登记"),
+    (r"^from (\S+) to (\S+), then (\S+)$", r"由 \1 变为 \2，随后 \3"),
+    (r"^from (\S+) to (\S+)$", r"由 \1 变为 \2"),
+    (r"^(\S+) after (\S+)$", r"\2 之后为 \1"),
+    (r"^(\d+) readings, the first (\S+)$", r"\1 个读数，第一个为 \2"),
+    (
+        r"^(\d+) min without a usable reading; (\d+) min of amount are spread over it$",
+        r"\1 分钟无可用读数；\2 分钟的用量按时间分摊",
+    ),
+    (r"^two values for one instant; neither is used$", "同一时刻有两个数值，均不采用"),
+    (r"^(.*): less than the baseline expects; a saving or a dying meter$", "低于基线期望：节约，或仪表将失效"),
+)

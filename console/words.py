@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from functools import reduce
 
 from console.figures import unit
-from console.texts import CODES, TEXTS
+from console.texts import CODES, EVIDENCE, TEXTS
 from plant.model import SITE, Plant, Text
 
 LANGUAGES = ("en", "zh")
-EVIDENCE = (
-    (r" after (\S+) blocks of (\S+) h", r"，经 \1 个 \2 h 时段"),
-    (r"(\d) of (\d\S*) σ", r"\1（限 \2 σ）"),
-)
 
 
 def language(asked: str | None, accepted: str | None = None) -> str:
@@ -59,7 +55,7 @@ class Words:
         return self.title(point.title) if point else name
 
     def evidence(self, text: str) -> str:
-        """A chart's evidence; its few words are translated, its numbers stay."""
+        """The evidence of a drift or a notice; its few set phrases are translated, its numbers stay."""
         if self.lang == "en":
             return text
         return reduce(lambda done, pair: re.sub(pair[0], pair[1], done), EVIDENCE, text)

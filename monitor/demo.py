@@ -161,7 +161,8 @@ class Demo:
         ports = json.loads((self.data / PORTS).read_text())
         if ports["embedded"]:
             screen.print(
-                "MQTT broker: embedded, for the demo only. It does not redeliver after a crash: promise 1 is not claimed on it."
+                "MQTT broker: embedded, for the demo only. It does not redeliver after a crash: "
+                "promise 1 is not claimed on it."
             )
         else:
             screen.print(f"MQTT broker: {ports['broker']}")
@@ -234,7 +235,8 @@ def run_demo(described: Described, scenario: Path, data: Path, port: int, speed:
     data.mkdir(parents=True)
     history = build_history(described, scenario, data, screen)
     screen.print(
-        f"{history.points} points, {history.readings:,} readings, journal at most {history.journal_bytes / MIB:.1f} MiB, "
+        f"{history.points} points, {history.readings:,} readings, "
+        f"journal at most {history.journal_bytes / MIB:.1f} MiB, "
         f"data {history.data_bytes / MIB:.0f} MiB, {history.seconds:.1f} s "
         f"({history.readings / history.seconds:,.0f} readings/s)"
     )

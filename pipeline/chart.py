@@ -50,6 +50,8 @@ class ChartState:
     drift: Drift | None = None
     back: float = 0.0
     worse: float = 0.0
+    worse_blocks: int = 0
+    worse_total: float = 0.0
 
     @classmethod
     def fresh(cls, charts: int) -> ChartState:
@@ -87,10 +89,12 @@ class BlockVerdict:
     opposite: bool = field(default=False)
 
 
-def judge_block(state: ChartState, z: float, residual: float, limits: Limits, hourly_sigma: float) -> BlockVerdict:
+def judge_block(
+    state: ChartState, z: float, residual: float, limits: Limits, sigma: float, hours: float
+) -> BlockVerdict:
     """One block with residual `residual` [response's unit], `z` = residual/σ in the watched direction (NaN: unknown).
 
-    `hourly_sigma` is σ over the block's hours, which a drift's size per hour is held against.
+    `sigma` [response's unit] belongs to a block of `hours`; a drift's size is per hour.
 
     The verdict's `opened_after` is set when a drift begins: how many blocks before this one the signalling sum was last
     zero. An unknown block holds the chart.
@@ -99,7 +103,7 @@ def judge_block(state: ChartState, z: float, residual: float, limits: Limits, ho
         return BlockVerdict(state, "unknown", _share(state, limits))
     cumulative = state.cumulative + residual
     if state.drift is not None:
-        return _while_open(replace(state, cumulative=cumulative), z, limits, hourly_sigma)
+        return _while_open(replace(state, cumulative=cumulative), z, residual, limits, sigma / hours, hours)
     sums, signalled, fell = [], None, False
     for one, k, h in zip(state.sums, limits.k, limits.h, strict=True):
         after, plus, minus = cusum.run(one, np.array([z]), k)
@@ -119,23 +123,43 @@ def _share(state: ChartState, limits: Limits) -> float:
     return max(one.plus / h for one, h in zip(state.sums, limits.h, strict=True))
 
 
-def _while_open(state: ChartState, z: float, limits: Limits, hourly_sigma: float) -> BlockVerdict:
+def _while_open(
+    state: ChartState, z: float, residual: float, limits: Limits, hourly_sigma: float, hours: float
+) -> BlockVerdict:
+    """A chart around the shifted level: has it returned, has it worsened by at least WORSE_SHARE and twice the fast k?
+
+    Both sums use a reference value for which a limit was designed: the slow chart's for small shifts, the fast one's
+    (which keeps its budget for every larger k) else.
+    """
     drift = state.drift
     assert drift is not None
     shift = abs(drift.size) / hourly_sigma
-    back = max(0.0, state.back + (shift - z) - shift / 2)
-    step = max(WORSE_SHARE * shift, 1.0)
-    worse = max(0.0, state.worse + (z - shift) - step / 2)
-    if back > limits.h[0]:
-        fresh = ChartState(
-            tuple(cusum.State() for _ in limits.k), state.cumulative, drift=replace(drift, state="cleared")
-        )
-        return BlockVerdict(fresh, "cleared", 0.0)
+    half = shift / 2
+    back = max(0.0, state.back + (shift - z) - half)
+    if back > _limit_for(half, limits):
+        fresh = tuple(cusum.State() for _ in limits.k)
+        return BlockVerdict(ChartState(fresh, state.cumulative, drift=replace(drift, state="cleared")), "cleared", 0.0)
+    reference = max(WORSE_SHARE * shift / 2, limits.k[-1])
+    worse = max(0.0, state.worse + (z - shift) - reference)
+    blocks, total = (state.worse_blocks + 1, state.worse_total + residual) if worse > 0 else (0, 0.0)
     drift = replace(drift, blocks=drift.blocks + 1)
     if worse > limits.h[-1]:
-        drift = replace(drift, state="worse", blocks=1)
-        return BlockVerdict(replace(state, drift=drift, back=0.0, worse=0.0), "worse", 1.0)
-    return BlockVerdict(replace(state, drift=drift, back=back, worse=worse), "drift", 1.0)
+        # the new level is the mean since that sum was last zero
+        size = total / blocks / hours
+        drift = replace(
+            drift, state="worse", size=size, size_low=min(size, drift.size), size_high=max(size, drift.size)
+        )
+        return BlockVerdict(
+            replace(state, drift=drift, back=0.0, worse=0.0, worse_blocks=0, worse_total=0.0), "worse", 1.0
+        )
+    kept = replace(state, drift=drift, back=back, worse=worse, worse_blocks=blocks, worse_total=total)
+    return BlockVerdict(kept, "drift", 1.0)
+
+
+def _limit_for(k: float, limits: Limits) -> float:
+    """The limit designed for the largest reference value that is not above `k`; the slowest chart's below all."""
+    fitting = [h for own, h in zip(limits.k, limits.h, strict=True) if own <= k]
+    return fitting[-1] if fitting else limits.h[0]
 
 
 def drift_name(baseline: str, minute: int) -> str:

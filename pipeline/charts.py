@@ -95,9 +95,7 @@ class _Runner:
         for i in range(len(edges) - 1):
             start, end = int(edges[i]), int(edges[i + 1])
             chart.before[start] = chart.state
-            verdict = judge_block(
-                chart.state, float(z[i]), float(residual[i]), self.limits, expected.sigma / self.hours
-            )
+            verdict = judge_block(chart.state, float(z[i]), float(residual[i]), self.limits, expected.sigma, self.hours)
             chart.state = self._drift(verdict, start, end)
             if verdict.opposite:
                 text = f"{expected.baseline.title.en}: less than the baseline expects; a saving or a dying meter"
@@ -150,9 +148,9 @@ class _Runner:
             self.drifts[state.drift.drift] = replace(state.drift, cleared=end)
             return replace(state, drift=None)
         if verdict.name == "worse":
-            again = self._refine(state.drift, end - 6 * self.expected.block_minutes, end, keep_onset=True)
-            state = replace(state, drift=again or state.drift)
-        elif verdict.name == "drift" and state.drift.blocks <= REFINE_BLOCKS and state.drift.state == "open":
+            self.drifts[state.drift.drift] = state.drift
+            return state
+        if verdict.name == "drift" and state.drift.blocks <= REFINE_BLOCKS and state.drift.state == "open":
             again = self._refine(state.drift, state.drift.onset, end)
             state = replace(state, drift=again or state.drift)
         else:
@@ -161,9 +159,9 @@ class _Runner:
         self.drifts[state.drift.drift] = state.drift
         return state
 
-    def _refine(self, drift: Drift, began: int, end: int, keep_onset: bool = False) -> Drift | None:
+    def _refine(self, drift: Drift, began: int, end: int) -> Drift | None:
         """Onset and size by maximum likelihood over the minutes from a day before `began` on; None when silent."""
-        start = max(began - (0 if keep_onset else SEARCHED), self.state.settled_start(self.expected.points()))
+        start = max(began - SEARCHED, self.state.settled_start(self.expected.points()))
         facts = self.state.part(self.expected.points(), start, end)
         own = facts[self.expected.baseline.response]
         residual = own.amount * STEP - self.expected.minutes(facts)
@@ -175,8 +173,6 @@ class _Runner:
             return None
         size = self.sign * found.size_per_hour
         low, high = sorted((self.sign * found.size_low, self.sign * found.size_high))
-        if keep_onset:
-            return replace(drift, size=size, size_low=low, size_high=high)
         return replace(
             drift,
             onset=found.at // MINUTE,

@@ -122,10 +122,8 @@ def _merge(
         device = plan.points[name].device
         if plan.points[name].settles():
             state.heard[device] = max(state.heard.get(device, 0), int(time[high - 1]))
-        for instant in merged[name].conflicts.tolist():
-            findings.append(
-                (name, Finding("conflict", instant, instant, "two values for one instant; neither is used"))
-            )
+        text = "two values for one instant; neither is used"
+        findings += [(name, Finding("conflict", at, at, text)) for at in merged[name].conflicts.tolist()]
     return merged
 
 

@@ -96,10 +96,8 @@ def _candidates(lines: list[str], error: yaml.YAMLError, at: int) -> list[range]
     if context is not None and context.line < len(lines):
         near.append(int(context.line))
     near.extend(_unbalanced(lines, at))
-    pieces: list[range] = []
-    for row in dict.fromkeys(near):
-        block = _block(lines, row)
-        pieces.extend(piece for piece in (range(row, row + 1), block) if piece not in pieces)
+    # A line goes together with what is indented below it, which would else be taken for its neighbour's.
+    pieces = [_block(lines, row) for row in dict.fromkeys(near)]
     return [piece for piece in pieces if any(lines[row].strip() for row in piece)] or [range(at, at + 1)]
 
 

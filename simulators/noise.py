@@ -26,10 +26,10 @@ POLE, PERIOD_MIN = 0.85, 12.0
 A1 = 2 * POLE * np.cos(2 * np.pi / PERIOD_MIN)
 A2 = -(POLE**2)
 FAST_SD = float(np.sqrt((1 - A2) / ((1 + A2) * ((1 - A2) ** 2 - A1**2))))
-SLOW_LAG = 0.1
+SLOW_LAG = 0.2
 
 # Shares of each part's variance that are left in single minutes and in means of an hour.
-SLOW_IN_MINUTE, SLOW_IN_HOUR, FAST_IN_HOUR = 0.925, 0.803, 0.034
+SLOW_IN_MINUTE, SLOW_IN_HOUR, FAST_IN_HOUR = 0.933, 0.825, 0.034
 
 
 def amplitudes(profile: NoiseProfile) -> tuple[float, float, float]:

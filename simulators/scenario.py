@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from plant.clock import to_us
 from plant.errors import ConfigurationError, Fault
-from plant.reading import DAY, MINUTE
+from plant.reading import MINUTE
 from simulators.catalogue import find_offer
 
 AT = re.compile(r"day (\d+)(?: (\d{2}):(\d{2}))?")
@@ -35,7 +35,7 @@ class NoiseProfile(Strict):
 
     minute_cv: Annotated[float, Field(gt=0, lt=0.3)] = 0.175
     hour_cv: Annotated[float, Field(gt=0, lt=0.1)] = 0.061
-    day_cv: Annotated[float, Field(ge=0, lt=0.05)] = 0.036
+    day_cv: Annotated[float, Field(ge=0, lt=0.05)] = 0.037
 
 
 class PlannedFault(Strict):
@@ -168,8 +168,3 @@ def _line(node: Any, where: tuple[int | str, ...]) -> int:
                 if key.value == part:
                     line, node = key.start_mark.line + 1, value
     return int(line)
-
-
-def day_of(scenario: Scenario, time_us: int) -> float:
-    """The scenario's day (1 = the first) that a time falls on, with its fraction [d]."""
-    return 1 + (time_us - scenario.start_us) / DAY

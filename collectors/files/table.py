@@ -57,6 +57,7 @@ def open_table(path: Path) -> Table:
                 schema={**schema, BEYOND: pl.String()},
                 truncate_ragged_lines=True,
                 missing_columns="insert",
+                extra_columns="ignore",
                 encoding="utf8-lossy",
                 row_index_name=LINE,
                 row_index_offset=2,

@@ -90,8 +90,8 @@ class Session:
     ) -> None:
         """`topics` has at least one route; messages go to `put` with what acknowledges them.
 
-        `window` hears how many messages the broker sends without acknowledgement. Raises OSError when the password file,
-        relative to `folder`, cannot be read; ValueError for a wrong URL.
+        `window` hears how many messages the broker sends without acknowledgement. Raises OSError when the password
+        file, relative to `folder`, cannot be read; ValueError for a wrong URL.
         """
         self._broker, self._topics, self._clock, self._status = broker, topics, clock, status
         self._put, self._window = put, window
@@ -133,8 +133,8 @@ class Session:
     def close(self) -> None:
         """Ends the connection once the broker has every acknowledgement; the session stays with the broker.
 
-        A socket closed while the broker still delivers is reset, and acknowledgements on their way are lost with it. The
-        answer to one more subscription says that all sent before it has arrived.
+        A socket closed while the broker still delivers is reset, and acknowledgements on their way are lost with it.
+        The answer to one more subscription says that all sent before it has arrived.
         """
         client = self._client
         if client is not None:

@@ -12,14 +12,10 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-
 from fake_frames import (
     NOW,
     ONSET,

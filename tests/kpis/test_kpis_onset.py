@@ -65,7 +65,7 @@ def test_a_valve_left_open(quantum: float) -> None:
 
 
 def test_the_bands_hold_what_they_say() -> None:
-    """At a quarter of the size the 90 % bands hold the onset, and (days differing by 3 %) the size, eight times in ten."""
+    """At a quarter of the size the 90 % bands hold the onset, and with day effects the size, eight times in ten."""
     inside = sized = 0
     for seed in range(60):
         residual, size = residuals(np.random.default_rng(seed), 8, 0.25)

@@ -1,0 +1,133 @@
+"""What collectors refuse in a plant description, with line and hint, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from collectors_plant import modbus, mqtt, plant
+
+from collectors.check import check
+from plant.load import examine
+
+DEMO = Path(__file__).parents[2] / "examples" / "electroplating" / "plant.yaml"
+OWN = """
+{make: A, model: B, source: the test, fields: {
+  area: {title: x, function: 3, address: 0, type: uint32, unit: m2},
+  mode: {title: x, function: 3, address: 1, type: int16, unit: "1"},
+  other: {title: x, function: 4, address: 1, type: int16, unit: "1"}}}
+"""
+METER = modbus("127.0.0.1:502", "eastron-sdm630")
+
+
+def faults(folder: Path, devices: dict[str, Any], points: dict[str, Any], **more: Any) -> list[str]:
+    """The faults as 'where: message | hint'; the line stands for the depth at which it was asked."""
+    asked: dict[int, tuple[str, ...]] = {}
+
+    def line_of(where: tuple[str, ...]) -> int:
+        asked[len(asked) + 1] = where
+        return len(asked)
+
+    (folder / "own.yaml").write_text(OWN)
+    found = check(plant(devices, points, **more), folder / "plant.yaml", line_of)
+    return [f"{'.'.join(asked[one.line]) if one.line else one.file.name}: {one.message} | {one.hint}" for one in found]
+
+
+@pytest.mark.parametrize(
+    ("devices", "points", "more", "expected"),
+    [
+        (
+            {"m": modbus("127.0.0.1:502", "eastron-sdm360")},
+            {},
+            {},
+            "devices.m.profile: device 'm': there is no meter profile 'eastron-sdm360' | did you mean 'eastron-sdm6",
+        ),
+        (
+            {"m": modbus("127.0.0.1:502", "gone.yaml")},
+            {},
+            {},
+            "devices.m.profile: device 'm': there is no profile file 'gone.yaml' | write the profile beside",
+        ),
+        (
+            {"m": METER},
+            {"x": ("m", "energy_imported", "counter", "kWh")},
+            {},
+            "points.x.read: point 'x': profile 'eastron-sdm630' has no field 'energy_imported' | did you mean",
+        ),
+        (
+            {"m": METER},
+            {"x": ("m", "energy_import", "counter", "m3")},
+            {},
+            "points.x.unit: point 'x' is in m3, but Eastron SDM630-Modbus V2 gives 'energy_import' in kWh",
+        ),
+        (
+            {"m": modbus("127.0.0.1:502", "own.yaml")},
+            {"x": ("m", "area", "counter", "m2"), "y": ("m", "mode", "level", "1"), "z": ("m", "other", "level", "1")},
+            {},
+            "points.y.read: points 'x' and 'y' read the same register of 127.0.0.1:502 id 1 (function 3, 0-1 and 1)",
+        ),
+        (
+            {"s": mqtt("plant/+", "json")},
+            {},
+            {"broker": {"url": "mqtt://b", "client_id": "x"}},
+            "devices.s.topic: device 's': topic 'plant/+' is not one topic | write the whole topic",
+        ),
+        (
+            {"s": mqtt("plant/{point}", "number")},
+            {},
+            {"broker": {"url": "mqtt://b", "client_id": "x"}},
+            "devices.s.topic: device 's': topic 'plant/{point}' has a placeholder other than {read} | only {read}",
+        ),
+        (
+            {"s": mqtt("plant", "json")},
+            {"x": ("s", "a..b", "level", "1")},
+            {"broker": {"url": "mqtt://b", "client_id": "x"}},
+            "points.x.read: point 'x': 'a..b' is not a dotted path | write it as a.b.c",
+        ),
+        (
+            {},
+            {},
+            {"broker": {"url": "broker:1883", "client_id": "x"}},
+            "broker.url: broker: 'broker:1883' is not of the form mqtt://host:port | write mqtt://HOST:1883",
+        ),
+        (
+            {},
+            {},
+            {"broker": {"url": "mqtt://b", "client_id": "x", "password_file": "secret"}},
+            "broker.password_file: broker: there is no password file 'secret' | write the password",
+        ),
+        (
+            {},
+            {},
+            {"import": {"time": "t", "time_format": "dd.mm.yyyy", "columns": {}}},
+            "import.time_format: import: 'dd.mm.yyyy' is not a time format | one of auto, rfc3339",
+        ),
+        (
+            {"f": {"protocol": "manual"}},
+            {"x": ("f", "x", "level", "1")},
+            {"import": {"time": "t", "time_format": "local", "columns": {"load": "x"}, "categories": {"laod": {}}}},
+            "import.categories.laod: import: categories for 'laod', which is not among the columns | did you mean",
+        ),
+    ],
+)
+def test_each_fault_has_its_place_and_a_hint(
+    devices: dict[str, Any], points: dict[str, Any], more: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    """Promise 8: one fault, where it stands, and what to write instead; nothing else is reported."""
+    [found] = faults(tmp_path, devices, points, **more)
+    assert found.startswith(expected)
+
+
+def test_a_faulty_profile_file_is_reported_once_however_many_devices_use_it(tmp_path: Path) -> None:
+    """The faults of a profile stand in the profile, not at each of its devices."""
+    (tmp_path / "bad.yaml").write_text("make: A\nmodel: B\nfields: {}\n")
+    found = faults(tmp_path, {name: modbus("127.0.0.1:502", "bad.yaml") for name in ("a", "b")}, {})
+    assert found == ["bad.yaml: source: Field required | "]
+
+
+def test_the_demo_plant_has_no_fault() -> None:
+    """The demo plant's description passes."""
+    described, document = examine(DEMO.read_text(encoding="utf-8"), DEMO)
+    assert described is not None
+    assert check(described, DEMO, document.line) == []
