@@ -38,7 +38,7 @@ def recover(text: str) -> tuple[str, list[Broken]]:
         at = min(_line(error, lines), len(lines) - 1)
         chosen = max(_candidates(lines, error, at), key=lambda rows: (_progress(lines, rows), -len(rows)))
         left_out = {row + 1: lines[row] for row in chosen if lines[row].strip()}
-        line = min(left_out, default=at + 1) if len(chosen) == 1 else min([*left_out, at + 1])
+        line = min(left_out, default=at + 1)
         broken.append(Broken(line, _problem(error), _hint(error, lines[line - 1]), left_out))
         if not left_out:
             break

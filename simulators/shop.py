@@ -40,7 +40,7 @@ STREAMS = (
 )
 
 # Meters that add up many independent causes would stray less than the scenario states; these causes make up for it.
-RESTLESS = {"building": 0.1, "other_water": 0.2, "lift_pump": 0.4, "rest": 0.1}
+RESTLESS = {"building": 0.2, "other_water": 0.25, "lift_pump": 0.6, "rest": 0.1}
 
 
 @dataclass(frozen=True)

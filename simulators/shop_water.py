@@ -91,7 +91,7 @@ def run_water(
     pulled = -drained * WW_NOISE * noise["lift_pump"]
     content, last = _sump(sump_m3, pulled / 60, SUMP_M3 * scale)
     wastewater = drained - pulled + (content - SUMP_M3 * scale) * SUMP_PER_MIN * 60
-    ww_kw = (WW_BASE_KW * scale + WW_KWH_M3 * wastewater) * np.maximum(1 + 0.5 * noise["ww_power"], 0.2)
+    ww_kw = (WW_BASE_KW * scale + WW_KWH_M3 * wastewater) * np.maximum(1 + 0.6 * noise["ww_power"], 0.2)
 
     cod_kg = COD_G_M2 * pace / 60 / 1000 * (1 + noise["cod"]) + 0.03 * scale / 60
     cod_in = np.clip(cod_kg * 60 / np.maximum(wastewater, 0.3 * scale) * 1000, 5, 1500)

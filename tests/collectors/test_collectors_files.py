@@ -158,14 +158,14 @@ def test_the_hour_that_a_clock_change_repeats(tmp_path: Path) -> None:
 
 
 def test_rows_that_are_no_readings_are_counted_with_their_lines(tmp_path: Path) -> None:
-    """Promise 3: whatever is wrong with a row, it is no reading (or a bad one), is counted, and shows where it stands."""
+    """Promise 3: whatever is wrong with a row, it is no reading or a bad one, is counted, and shows its line."""
     path = write(
         tmp_path / "x.csv",
         "time,point,value,quality",
         "2026-03-02T00:00:00Z,kwh,1,good",
         "yesterday,kwh,2,",
         "2026-03-02T00:01:00Z,khw,3,",
-        "2026-03-02T00:02:00Z,kwh,1,5,",
+        "2026-03-02T00:02:00Z,kwh,1,5,good",
         "2026-03-02T00:03:00Z,kwh,Error,",
         "",
         "2026-03-02T00:04:00Z,kwh,,",
@@ -201,6 +201,16 @@ def test_rows_that_are_no_readings_are_counted_with_their_lines(tmp_path: Path) 
         (9, "not a quality"),
     ]
     assert rejected.samples[0].text == "yesterday,kwh,2,"
+
+
+@pytest.mark.parametrize("more", ["", ",6", ",6,7,8"])
+def test_a_decimal_comma_is_refused_and_not_cut_off(more: str, tmp_path: Path) -> None:
+    """Promise 3: 1,5 without quotes makes a row too long; it is never taken for 1, wherever it stands in the file."""
+    good, wrong = "2026-03-02T00:00:00Z,kwh,1", f"2026-03-02T00:01:00Z,kwh,1,5{more}"
+    for lines in ([good, wrong], [wrong, good], [wrong]):
+        history = read_files(described(), [write(tmp_path / "x.csv", "time,point,value", *lines)])
+        assert len(history) == len(lines) - 1
+        assert history.rejected[0].samples[0].reason == "more fields than the header"
 
 
 def test_wide_cells_without_a_value(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+# keepclean: `make` alone prints this help.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+
+.PHONY: help demo test lint bench soak boards schema clean
+
+help:  ## print this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(READY)  ## set up, build five weeks of history, run the simulated shop live (Ctrl-C ends it)
+	@$(BIN)/keepclean demo $(ARGS)
+
+test: $(READY_DEV)  ## set up and pass every test
+	@tests/setup/servers.sh
+	@$(BIN)/python tests/setup/run.py
+
+lint: $(READY_DEV)  ## ruff, mypy --strict, import rules
+	@$(BIN)/python tests/setup/run.py static
+
+bench: $(READY_DEV)  ## benchmarks, as docs/benchmarks.md has them
+	@$(BIN)/python benchmarks/run.py
+
+soak: $(READY_DEV)  ## many seeds; writes docs/proof/*.json
+	@$(BIN)/python benchmarks/soak.py $(ARGS)
+
+boards: $(READY)  ## write deploy/grafana and docs/plant.schema.json anew from the code
+	@$(BIN)/keepclean grafana files examples/electroplating/plant.yaml --out deploy/grafana
+	@$(BIN)/python -m plant.schema docs/plant.schema.json
+
+clean:  ## remove the environment and the demo's data
+	rm -rf $(VENV) .demo
+
+$(READY): requirements.lock pyproject.toml
+	@PYTHON="$(PYTHON)" tests/setup/environment.sh $(VENV) requirements.lock
+	@touch $@
+
+$(READY_DEV): requirements-dev.lock pyproject.toml
+	@PYTHON="$(PYTHON)" tests/setup/environment.sh $(VENV) requirements-dev.lock
+	@touch $@ $(READY)
