@@ -15,8 +15,8 @@ from plant.reading import SECOND
 
 GREY = "#8a94a3"
 GRID = "rgba(138,148,163,0.22)"
-LINE = "#1f8a8a"
-EXPECTED = "#7d6bd6"
+LINE = "#249a94"
+EXPECTED = "#8a79dd"
 BAD = "#d0493a"
 GOOD = "#3f9a5f"
 BAND = "rgba(31,138,138,0.14)"

@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 
 from kpis.baseline import Fit, fit, predict
 from kpis.cusum import State, first_signal, run
-from kpis.design import design, excursion_peaks
+from kpis.design import HORIZON_DAYS, _levels, design, excursion_peaks
 from plant.reading import Values
 
 SUMS = (0.5, 1.5)
@@ -95,6 +95,14 @@ def test_a_smaller_budget_needs_higher_limits_and_a_shorter_baseline_too() -> No
     assert wide is not None and narrow is not None and short is not None
     assert wide[0] > narrow[0] and wide[1] > narrow[1]
     assert short[0] > narrow[0] and short[1] > narrow[1]
+
+
+def test_a_month_bears_the_error_of_its_baseline() -> None:
+    """A mean learnt from 28 days is off all month: months' means vary by 1/30 + 1/28 of the days' variance, or more."""
+    means = np.random.default_rng(10).standard_normal(28)
+    months = _levels(means, 4000, np.random.default_rng(11))
+    assert months.shape == (4000, HORIZON_DAYS)
+    assert months.mean(axis=1).var() > means.var() * (1 / 30 + 1 / 28)
 
 
 def test_one_seed_one_answer_whatever_the_order_of_rows_by_day() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from kpis.onset import Onset, lag_one_robust, onset
+from kpis.onset import Onset, _whiten, lag_one_robust, onset
 from plant.reading import MINUTE, Values
 
 START_US = 1_772_380_800_000_000
@@ -74,6 +74,29 @@ def test_the_bands_hold_what_they_say() -> None:
         sized += got.size_low <= size <= got.size_high
     assert inside >= 48
     assert sized >= 42
+
+
+def test_a_misjudged_correlation_does_not_make_a_size_look_certain() -> None:
+    """Taking autocorrelated minutes for independent leaves too narrow a band, unless sums over hours are looked at."""
+    sized = 0
+    for seed in range(40):
+        residual, size = residuals(np.random.default_rng(seed), 4, 0.9)
+        got = onset(START_US + MINUTE * np.arange(len(residual)), residual, np.ones(len(residual), np.bool_), 0.0)
+        assert got is not None
+        sized += got.size_low <= size <= got.size_high
+    assert sized >= 26
+
+
+def test_innovations_are_white_over_gaps_too() -> None:
+    """Where minutes are missing, the correlation left is ρ to the power of the minutes between."""
+    rng = np.random.default_rng(5)
+    keep = rng.random(20_000) < 0.4
+    at = MINUTE * np.arange(20_000)[keep]
+    innovation, _, _ = _whiten(at, autoregression(rng, 20_000, 0.85)[keep], 0.85)
+    single = np.concatenate([[False], np.diff(at) == MINUTE])
+    assert np.corrcoef(innovation[1:], innovation[:-1])[0, 1] == pytest.approx(0.0, abs=0.03)
+    assert innovation[single].var() == pytest.approx(innovation[~single].var(), rel=0.07)
+    assert innovation.var() == pytest.approx(1 - 0.85**2, rel=0.05)
 
 
 def test_an_onset_in_a_gap_reaches_back_over_it() -> None:
