@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,14 +14,14 @@ from collectors.commit import Committer
 from collectors.modbus.connection import Connection
 from collectors.modbus.poller import Poller
 from collectors.mqtt import payload
-from collectors.mqtt.client import Session, Token, understood
+from collectors.mqtt.client import Session, Token
 from collectors.mqtt.payload import Received, Rejected
 from collectors.plan import plan as plan_all
 from collectors.status import Status
 from journal.journal import Journal
 from plant.clock import PlantClock
 from plant.model import Modbus, Mqtt, Plant
-from plant.reading import Readings
+from plant.reading import Quality, Readings
 
 STATUS_EVERY_S = 2.0
 CLOSE_WITHIN_S = 2.0
@@ -57,7 +58,10 @@ async def collect(
 
     def decode(messages: Sequence[Received]) -> tuple[Readings, dict[str, Rejected]]:
         readings, rejected = payload.decode(plan.mqtt, messages)
-        understood(status, plan.mqtt, messages, rejected)
+        good = readings.point[readings.quality < Quality.BAD]
+        counts = Counter(plant.points[readings.points[point]].device for point in good.tolist())
+        for device, count in counts.items():
+            status.success(device, None, count)
         return readings, rejected
 
     def acknowledge(tokens: Sequence[Token]) -> None:

@@ -81,7 +81,7 @@ class Status:
         self.journal = JournalStatus()
 
     def success(self, device: str, latency_s: float | None, readings: int) -> None:
-        """A poll answered, or messages understood."""
+        """A request answered, or messages that held so many good readings."""
         with self._lock:
             found = self._devices[device]
             found.last_success = self._clock.now_us()
@@ -107,6 +107,7 @@ class Status:
             found.rejected.count += rejected.count
             found.rejected.sample, found.rejected.reason = rejected.sample, rejected.reason
             found.errors += rejected.count
+            found.recent.extend([False] * min(rejected.count, RECENT))
             found.last_error, found.last_error_at = rejected.reason, self._clock.now_us()
 
     def retained(self, device: str) -> None:

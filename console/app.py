@@ -47,7 +47,7 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
 def build(context: Context) -> FastAPI:
     """The application with its four pages and its routes; once in a process, since NiceGUI is one of a kind."""
     memo = Memo()
-    house = House(context, CachedHistory(context.history, memo), memo)
+    house = House(context, CachedHistory(context.history, memo), memo, context.clock.now_us())
     version = sha256(STYLE.read_bytes()).hexdigest()[:12]
     pages.add_static_file(local_file=STYLE, url_path="/console/style.css")
     ui.add_head_html(f'<link rel="stylesheet" href="/console/style.css?v={version}">', shared=True)

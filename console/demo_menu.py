@@ -84,7 +84,9 @@ class DemoMenu:
         if not self._dialog.value:
             return
         seen = await in_thread(self._look)
-        self._truth.content = draw_demo.verdicts(seen.verdicts, self.visit.words, self.visit.moments(), self.demo.speed)
+        self._truth.content = draw_demo.verdicts(
+            seen.verdicts, self.visit.words, self.visit.moments(), self.demo.speed, self.visit.house.started_us
+        )
         on = {(str(entry["fault"]), str(entry["target"])) for entry in seen.active}
         for row in self.rows:
             target, _ = row.chosen()
@@ -107,7 +109,11 @@ class DemoMenu:
 
     async def _open(self) -> None:
         if not self.rows:
-            entries = await in_thread(self.demo.catalogue)
+            try:
+                entries = await in_thread(self.demo.catalogue)
+            except (KeepcleanError, OSError) as error:
+                self._failed(error)
+                return
             with self._list:
                 for kind, heading in KINDS:
                     self._group([entry for entry in entries if entry["kind"] == kind], kind, heading)
@@ -175,8 +181,11 @@ class DemoMenu:
         try:
             await in_thread(act)
         except (KeepcleanError, OSError) as error:
-            ui.notify(self.visit.words("fault_failed", error=error), type="negative", multi_line=True)
+            self._failed(error)
         await self.refresh()
+
+    def _failed(self, error: Exception) -> None:
+        ui.notify(self.visit.words("fault_failed", error=error), type="negative", multi_line=True)
 
     def _show_progress(self, progress: Mapping[str, Any] | None) -> None:
         self._progress.visible = progress is not None

@@ -13,11 +13,14 @@ from console.views_demo import DATA, Verdict
 from console.words import Words
 
 
-def verdicts(found: Sequence[Verdict], words: Words, moments: Moments, speed: float) -> Markup:
-    """Every fault with what was really done, what keepclean says of it, and how long that took."""
+def verdicts(found: Sequence[Verdict], words: Words, moments: Moments, speed: float, live_since: int) -> Markup:
+    """Every fault with what was really done, what keepclean says of it, and how long that took.
+
+    Real time is said only of faults that began after `live_since` [µs]: history was computed, not waited for.
+    """
     if not found:
         return div("kc-empty", words("no_truth"))
-    return join(_verdict(verdict, words, moments, speed) for verdict in found)
+    return join(_verdict(verdict, words, moments, speed if verdict.onset >= live_since else 0.0) for verdict in found)
 
 
 def _verdict(verdict: Verdict, words: Words, moments: Moments, speed: float) -> Markup:
@@ -41,23 +44,27 @@ def _verdict(verdict: Verdict, words: Words, moments: Moments, speed: float) -> 
             ended,
             status,
         ),
-        div(
-            "kc-truth",
-            span("kc-fact-name", words("true_onset")),
-            span("kc-strong", moments.short(verdict.onset)),
-            span("kc-fact-name", words("estimated")),
-            span("", onset(drift, words, moments) if drift else words("not_yet"), _late(verdict)),
-            span("kc-fact-name", words("true_size")),
-            span("kc-strong", _size(verdict, words)),
-            span("kc-fact-name", words("estimated")),
-            span("", excess(drift, words) if drift else words("not_yet"), _wrong(verdict)),
-        ),
+        div("kc-truth", *_comparison(verdict, words, moments)),
     )
+
+
+def _comparison(verdict: Verdict, words: Words, moments: Moments) -> list[Markup]:
+    """Truth and estimate of onset and size, as pairs of name and value; a data fault has no estimate to compare."""
+    drift = verdict.drift
+    pairs: list[tuple[str, Markup]] = [(words("true_onset"), span("kc-strong", moments.short(verdict.onset)))]
+    if verdict.kind != DATA:
+        not_yet = words("not_yet")
+        pairs += [
+            (words("estimated"), span("", onset(drift, words, moments) if drift else not_yet, _late(verdict))),
+            (words("true_size"), span("kc-strong", _size(verdict, words))),
+            (words("estimated"), span("", excess(drift, words) if drift else not_yet, _wrong(verdict))),
+        ]
+    return [part for name, value in pairs for part in (span("kc-fact-name", name), value)]
 
 
 def _size(verdict: Verdict, words: Words) -> str:
     if verdict.size is None:
-        return words("data_fault_result")
+        return words("not_known")
     ending = f" ({words('at_its_end')})" if verdict.kind == "slow" else ""
     return f"{quantity(verdict.size, verdict.unit)} {words('per_hour')}{ending}"
 

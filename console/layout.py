@@ -34,11 +34,12 @@ DARK = {"auto": None, "light": False, "dark": True}
 
 @dataclass(frozen=True)
 class House:
-    """What the pages of one console share."""
+    """What the pages of one console share; `started_us` is the plant time at which it began to serve."""
 
     context: Context
     history: CachedHistory
     memo: Memo
+    started_us: int
 
 
 @dataclass(frozen=True)

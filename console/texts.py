@@ -228,7 +228,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "detected_in": ("Detected after", "检出用时"),
     "real_time": ("{span} of real time", "现实 {span}"),
     "not_yet": ("not yet", "尚未"),
-    "data_fault_result": ("none: a data fault", "无（数据故障）"),
     "a_notice": ("a notice, no drift", "只发通知，不报漂移"),
     "at_its_end": ("at its end", "终值"),
     "off": ("ended {time}", "{time} 结束"),

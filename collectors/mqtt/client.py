@@ -25,7 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from collectors.mqtt.payload import Received, Rejected
+from collectors.mqtt.payload import Received
 from collectors.mqtt.topics import Topics
 from collectors.status import Status
 from plant.clock import PlantClock
@@ -264,15 +264,3 @@ class Session:
         _log.warning("broker %s:%s: %s", self._host, self._port, reason)
         if self._status.broker:
             self._status.broker.last_error = reason
-
-
-def understood(status: Status, topics: Topics, messages: Sequence[Received], rejected: dict[str, Rejected]) -> None:
-    """Counts, for the devices of messages, those that brought readings."""
-    counts: dict[str, int] = {}
-    for _, topic, _ in messages:
-        for route in topics.routes.get(topic, ()):
-            counts[route.device] = counts.get(route.device, 0) + 1
-    for device, count in counts.items():
-        good = count - (rejected[device].count if device in rejected else 0)
-        if good > 0:
-            status.success(device, None, good)

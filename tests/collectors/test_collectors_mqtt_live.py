@@ -56,9 +56,11 @@ def described(port: int) -> Plant:
 
 
 @pytest.fixture(autouse=True)
-def _status_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status file is what these tests wait for."""
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status file is what these tests wait for; a broker of loopback answers at once or not at all."""
     monkeypatch.setattr("collectors.collect.STATUS_EVERY_S", 0.05)
+    monkeypatch.setattr("collectors.mqtt.client.RESTART_AFTER_S", 0.05)
+    monkeypatch.setattr("collectors.mqtt.client.CONNACK_WITHIN_S", 0.5)
 
 
 @pytest.fixture
