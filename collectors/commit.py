@@ -136,7 +136,7 @@ class Committer(Generic[Token]):
             return now >= self._since + HOLD_S or len(self._waiting.tokens) >= max(1, self.window // 2)
 
     def _gather(self) -> tuple[list[tuple[Kind, bytes]], list[Token], int]:
-        """What waits as journal messages; the tick comes after what was received before its minute had passed."""
+        """What waits as journal messages; the tick goes first, so that nothing just read lies ahead of it."""
         minute = self._clock.now_us() // MINUTE
         with self._lock:
             batch, self._waiting = self._waiting, _Batch()
@@ -150,11 +150,11 @@ class Committer(Generic[Token]):
                 self._status.rejected(device, found)
         readings = Readings.join(batches)
         messages: list[tuple[Kind, bytes]] = []
-        if len(readings):
-            messages.append(("readings", encode_readings(readings)))
         if minute > self._last_minute:
             self._last_minute = minute
             messages.append(("tick", encode_body({"time": minute * MINUTE})))
+        if len(readings):
+            messages.append(("readings", encode_readings(readings)))
         return messages, batch.tokens, len(readings)
 
     def _write(self, messages: list[tuple[Kind, bytes]], tokens: list[Token], readings: int) -> None:

@@ -142,7 +142,7 @@ def options(found: Sequence[OptionState], plant: Plant, words: Words) -> Markup:
 
 def _option(state: OptionState, plant: Plant, words: Words) -> Row:
     option, value = state.option, state.now
-    about = [words(option.kind), words.scope(option.scope), f"{words('commissioned')} {option.commissioned}"]
+    about = [words.code(option.kind), words.scope(option.scope), f"{words('commissioned')} {option.commissioned}"]
     if option.investment:
         about.append(f"{words('investment')} {quantity(option.investment, plant.site.currency, 0)}")
     target = state.kpi.target if state.kpi else None

@@ -107,6 +107,10 @@ class Historian:
         row = self.db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()
         return int(row[0]) if row else 0
 
+    def partitions(self) -> list[str]:
+        """The units whose state is stored."""
+        return [row[0] for row in self.db.execute("SELECT DISTINCT unit FROM state ORDER BY unit")]
+
     def state(self, unit: str) -> list[tuple[str, int, bytes]]:
         """The stored state rows of one unit: (kind, start, body)."""
         return self.db.execute("SELECT kind, start, body FROM state WHERE unit = ?", (unit,)).fetchall()

@@ -64,7 +64,7 @@ def decode(position: int, kind: Kind, data: bytes) -> Message:
             raise StorageError(f"journal row {position} has another format than {FORMAT}")
         if kind != "readings":
             return Message(position, kind, body)
-        columns = {name: np.frombuffer(body["columns"][name], dtype) for name, dtype in _COLUMNS}
+        columns: dict[str, Any] = {name: np.frombuffer(body["columns"][name], dtype) for name, dtype in _COLUMNS}
         if len({len(column) for column in columns.values()}) != 1:
             raise StorageError(f"journal row {position} is damaged: its columns differ in length")
         return Message(position, kind, {}, Readings(tuple(body["points"]), findings=tuple(body["findings"]), **columns))

@@ -305,7 +305,8 @@ def _write(frame: pl.DataFrame, form: str, output: Path | None) -> None:
     if form == "parquet":
         frame.write_parquet(target)
     elif form == "json":
-        frame.write_json(target)
+        text = frame.write_json()
+        sys.stdout.write(text) if output is None else output.write_text(text, encoding="utf-8")
     else:
         frame.write_csv(target, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
@@ -204,7 +205,7 @@ class Demo:
     def _addresses(self, modbus: dict[str, int]) -> dict[str, str]:
         return {f"127.0.0.1:{wanted}": f"127.0.0.1:{actual}" for wanted, actual in modbus.items()}
 
-    def _await(self, path: Path) -> dict[str, object] | None:
+    def _await(self, path: Path) -> dict[str, Any] | None:
         """The JSON that a child writes when it is ready; None when told to stop meanwhile."""
         deadline = time.monotonic() + READY_WITHIN_S
         while not path.exists():
@@ -213,7 +214,7 @@ class Demo:
             self.supervisor.watch()
             if time.monotonic() > deadline:
                 raise DeviceError(f"{path.name} did not appear within {READY_WITHIN_S:g} s")
-        found: dict[str, object] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(path.read_text())
         return found
 
     def _run_ahead(self) -> None:

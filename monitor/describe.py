@@ -36,10 +36,10 @@ def describe(path: Path) -> Described:
     if plant is None:
         raise ConfigurationError(document.faults)
 
-    def line_of(where: tuple[str, ...]) -> int:
-        return document.line(where)
-
-    faults = [*collectors.check.check(plant, path, line_of), *alerts.check.check(plant, path, line_of)]
+    faults = [
+        *collectors.check.check(plant, path, document.line),
+        *alerts.check.check(plant, path, document.line),
+    ]
     if faults:
         raise ConfigurationError(faults)
     config = plant_hash(text)

@@ -15,7 +15,8 @@ from kpis.tariffs import price_series
 from pipeline.chart import REFINE_BLOCKS, BlockVerdict, ChartState, Drift, Limits, drift_name, judge_block
 from pipeline.expected import Expected, block_values, driver_name
 from pipeline.messages import Results
-from pipeline.plans import HORIZON, STEP, PlantPlan
+from pipeline.minutes import STEP
+from pipeline.plans import HORIZON, PlantPlan
 from pipeline.scope_state import Chart, ScopeState
 from pipeline.sums import MINUTES_KEPT
 from pipeline.terms import known_minutes

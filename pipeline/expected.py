@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kpis.baseline import Fit
-from pipeline.minutes import Minutes
-from pipeline.plans import STEP, PlantPlan
+from pipeline.minutes import STEP, Minutes
+from pipeline.plans import PlantPlan
 from pipeline.terms import known_minutes
 from plant.model import Baseline, Driver
 from plant.reading import MINUTE, SECOND

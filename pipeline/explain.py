@@ -16,8 +16,8 @@ from historian.reader import Reader
 from pipeline.fitting import load_minutes
 from pipeline.kpi_rows import minute_sums, values
 from pipeline.messages import UnitMessages
-from pipeline.minutes import Minutes
-from pipeline.plans import STEP, PlantPlan
+from pipeline.minutes import STEP, Minutes
+from pipeline.plans import PlantPlan
 from pipeline.sums import Field
 from pipeline.terms import evaluate
 from pipeline.unit_state import UnitState
@@ -205,7 +205,7 @@ def _readings(points: dict[str, Any], frame: pl.DataFrame) -> Readings:
 def _compare(name: str, stored: Minutes, again: Minutes, summable: bool) -> list[Disagreement]:
     low = again.start - stored.start
     here = stored.cut(again.start, again.end)
-    found = []
+    found: list[Disagreement] = []
     if low > 0 or len(here.amount) != len(again.amount):
         return found
     columns = {

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.judge import steps
-from pipeline.minutes import Minutes, grade
-from pipeline.plans import STEP, PointPlan
+from pipeline.minutes import STEP, Minutes, grade
+from pipeline.plans import PointPlan
 from pipeline.series import Floats, Ints, Series, Status, counts
 from plant.model import Gap, Kind
 from plant.reading import MINUTE, Quality
@@ -75,7 +75,8 @@ def _counter(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
 def _share(time: Ints, length: Ints, inside: NDArray[np.bool_], at: Ints, i: Ints) -> Floats:
     """Share of each minute that lies in the stretches marked."""
     before = np.concatenate([[0], np.cumsum(length)])[i]
-    return np.diff(before + (at - time[i]) * inside[i]) / MINUTE
+    share: Floats = np.diff(before + (at - time[i]) * inside[i]) / MINUTE
+    return share
 
 
 def _window(series: Series, start_us: int, end_us: int) -> tuple[int, int]:
@@ -136,10 +137,11 @@ def _interval(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
         first, last = max(begin // MINUTE, start), min(-(-(begin + plan.span_us) // MINUTE), end)
         if first >= last:
             continue
-        at = np.clip(edges[first - start : last - start + 1] - begin, 0, plan.span_us)
+        at: Ints = np.clip(edges[first - start : last - start + 1] - begin, 0, plan.span_us)
         amount = int(steps(plan, series.value[i : i + 1])[0])
-        facts.amount[first - start : last - start] += np.diff(np.rint(amount * (at / plan.span_us)).astype(np.int64))
-        covered[first - start : last - start] += np.diff(at)
+        running: Ints = np.rint(amount * (at / plan.span_us)).astype(np.int64)
+        facts.amount[first - start : last - start] += running[1:] - running[:-1]
+        covered[first - start : last - start] += at[1:] - at[:-1]
     facts.coverage = np.minimum(covered / MINUTE, 1.0)
     facts.estimated = facts.coverage.copy()
     facts.has = covered > 0

@@ -18,8 +18,8 @@ from kpis.baseline import Fit, fit
 from kpis.design import design
 from pipeline.charts import block_edges
 from pipeline.expected import block_values, driver_name
-from pipeline.minutes import Minutes
-from pipeline.plans import HORIZON, STEP, PlantPlan
+from pipeline.minutes import STEP, Minutes
+from pipeline.plans import HORIZON, PlantPlan
 from plant.reading import MINUTE, SECOND
 
 CHARTS = (0.5, 1.5)

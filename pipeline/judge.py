@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.plans import STEP, PointPlan
+from pipeline.minutes import STEP
+from pipeline.plans import PointPlan
 from pipeline.series import Floats, Ints, Series, Status
 from plant.clock import to_us
 from plant.model import Kind
@@ -76,7 +77,8 @@ def judge(plan: PointPlan, series: Series, first: int) -> tuple[int, list[Findin
 
 
 def _allowed(plan: PointPlan, span_us: Ints) -> Floats:
-    return plan.rise_per_us * span_us / STEP + plan.resolution / STEP
+    """The greatest rise over a span [STEP]: the greatest rate, and one digit of the display."""
+    return plan.rise_per_us * span_us.astype(np.float64) / STEP + plan.resolution / STEP
 
 
 class _Run:
@@ -119,7 +121,7 @@ class _Run:
     def _fits(self, i: int) -> bool:
         rise = int(self.value[i]) - self.last
         span = max(int(self.time[i]) - self.last_time, self.plan.interval_us)
-        return 0 <= rise <= float(_allowed(self.plan, np.int64(span)))
+        return 0 <= rise <= float(_allowed(self.plan, np.array(span)))
 
     def _accept(self, i: int, total: int, status: Status) -> None:
         # what was accepted by looking ahead is no place to judge anew from
@@ -169,7 +171,7 @@ class _Run:
         around = modulus - was + first
         status, name = Status.BROKEN, "undeclared exchange"
         total = self.total
-        if first < was and modulus and 0 <= around <= float(_allowed(self.plan, np.int64(span))):
+        if first < was and modulus and 0 <= around <= float(_allowed(self.plan, np.array(span))):
             total, status, name = self.total + around, Status.RESOLVED, "rollover"
         elif all(v < RESET_SHARE * was for v in values) and values == sorted(values) and values[-1] > first:
             total, name = self.total + first, "reset"

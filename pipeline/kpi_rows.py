@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from historian.tables import KPI
 from kpis.ratio import Range, distance, grade, ratio, ratio_range
 from pipeline.expected import Expected
-from pipeline.minutes import Minutes
-from pipeline.plans import STEP, PlantPlan, ScopePlan
+from pipeline.minutes import STEP, Minutes
+from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.sums import Field, KpiSums, Sums
 from pipeline.terms import Amounts, evaluate
 from pipeline.windows import Spans
@@ -22,6 +22,7 @@ from plant.reading import MINUTE
 
 GRADED = frozenset({"month", "30d", "year", "12mo", "audit"})
 LIMIT = 2**52
+Floats = NDArray[np.float64]
 
 
 def minute_sums(
@@ -133,9 +134,10 @@ def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, t
     grades = [""] * n
     if target and target.grades and span.window in GRADED:
         grades = [grade(float(v), target.grades, kpi.better) if np.isfinite(v) else "" for v in value]
-    columns = {
-        "start": span.starts * MINUTE,
-        "end": span.ends * MINUTE,
+    start, end = span.starts * MINUTE, span.ends * MINUTE
+    columns: dict[str, NDArray[Any]] = {
+        "start": start,
+        "end": end,
         "value": value,
         "low": low,
         "high": high,
@@ -148,18 +150,19 @@ def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, t
         "reason": reason,
         "quality": quality,
     }
-    factors = scope.editions[name].texts(columns["start"], columns["end"])
+    factors = scope.editions[name].texts(start, end)
     texts = (name, scope.name, "", span.window, kpi.unit, plan.config)
     return _Part(texts, target.near_term if target else None, columns, factors, grades)
 
 
 def values(kpi: Kpi, totals: Sums) -> tuple[NDArray[np.float64], Range]:
     """The value of each window and its range over what unknown minutes may have been [the KPI's unit]."""
-    numerator = totals[:, Field.NUMERATOR] * STEP
+    numerator: Floats = totals[:, Field.NUMERATOR].astype(np.float64) * STEP
     span = Range(numerator + totals[:, Field.NUMERATOR_LOW] * STEP, numerator + totals[:, Field.NUMERATOR_HIGH] * STEP)
     if not kpi.denominator:
-        return numerator * kpi.times, Range(span.low * kpi.times, span.high * kpi.times)
-    denominator = totals[:, Field.DENOMINATOR] * STEP
+        plain: Floats = numerator * kpi.times
+        return plain, Range(span.low * kpi.times, span.high * kpi.times)
+    denominator: Floats = totals[:, Field.DENOMINATOR].astype(np.float64) * STEP
     under = Range(
         denominator + totals[:, Field.DENOMINATOR_LOW] * STEP, denominator + totals[:, Field.DENOMINATOR_HIGH] * STEP
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from plant.reading import MINUTE, Quality
 
+STEP = 1e-6
 COLUMNS: dict[str, np.dtype[np.generic]] = {
     "amount": np.dtype(np.int64),
     "has": np.dtype(np.bool_),
@@ -70,6 +71,10 @@ class Minutes:
         low = min(low, high)
         columns = {name: getattr(self, name)[low:high] for name in COLUMNS}
         return replace(self, start=self.start + low, **columns)
+
+    def units(self) -> NDArray[np.float64]:
+        """The amounts in the point's own unit."""
+        return self.amount.astype(np.float64) * STEP
 
     def copy(self) -> Minutes:
         """The same minutes in arrays of their own."""

@@ -1,8 +1,8 @@
 """What the step needs to know of a plant, worked out once from its description.
 
 Two kinds of partition, both stepped alike: a *process unit* turns readings of its points into minute facts, a *scope*
-(process unit or site) turns minute facts into KPIs and drifts. Amounts are int64 multiples of STEP of the point's own
-amount unit; a counter's readings are rounded to the point's resolution first.
+(process unit or site) turns minute facts into KPIs and drifts. Amounts are int64 multiples of `minutes.STEP` of the
+point's own amount unit; a counter's readings are rounded to the point's resolution first.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from plant.model import Baseline, Exchange, Gap, Kind, Kpi, Plant
 from plant.reading import HOUR, MINUTE, SECOND
 from plant.units import amount_unit, hourly_factor
 
-STEP = 1e-6
-STEPS = 1_000_000
 HORIZON = 24 * HOUR
 POLLED_DISORDER_US = 5 * SECOND
 FUTURE_US = 60 * SECOND

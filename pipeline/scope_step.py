@@ -43,8 +43,8 @@ def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: S
         first = min(first, before)
     first = max(first, state.sums.start) if len(state.sums.minutes) else first
     if first < state.settled and scope.kpis:
-        facts = state.part(list(scope.points), first, state.settled)
-        sums = minute_sums(plan, scope, facts, state.by_response(), state.settled - first)
+        part = state.part(list(scope.points), first, state.settled)
+        sums = minute_sums(plan, scope, part, state.by_response(), state.settled - first)
         state.sums.put(first, sums)
         spans = windows(plan.calendar, first, state.settled)
         results.add("kpi", rows(plan, scope, state.sums, spans, messages.position))

@@ -11,8 +11,8 @@ from kpis import terms as science
 from kpis.factors import factor_series
 from kpis.tariffs import price_series
 from pipeline.facts import KNOWN_COVERAGE
-from pipeline.minutes import Minutes
-from pipeline.plans import STEP, PlantPlan, PointPlan
+from pipeline.minutes import STEP, Minutes
+from pipeline.plans import PlantPlan, PointPlan
 from plant.model import Term
 from plant.reading import MINUTE, Quality
 
@@ -98,7 +98,7 @@ def _derived(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> tuple[Fl
     if term.as_ == "load":
         assert term.flow is not None
         flow = facts[term.flow]
-        amount = science.load(own.mean, flow.amount * STEP)
+        amount = science.load(own.mean, flow.units())
         c = _span(plan.points[term.point], own, amount=False)
         q = _span(plan.points[term.flow], flow, amount=True)
         return amount, *_product(c, q, 1e-3)
@@ -113,9 +113,9 @@ def _derived(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> tuple[Fl
             flow_span, (warm[0] - cold[1], warm[1] - cold[0]), science.WATER_HEAT_KWH_PER_M3_K / 60
         )
     names = (term.temperature, term.feed_pressure, term.concentrate_pressure, term.permeate_pressure)
-    means = [facts[name].mean for name in names if name is not None]
-    assert len(means) == 4 and term.design_pressure is not None
-    amount = science.normalised_flow(own.amount * STEP, *means, design_pressure=term.design_pressure)
+    temperature, feed, concentrate, permeate = (facts[name or ""].mean for name in names)
+    assert term.design_pressure is not None
+    amount = science.normalised_flow(own.units(), temperature, feed, concentrate, permeate, term.design_pressure)
     n = len(amount)
     return amount, np.full(n, -UNBOUNDED), np.full(n, UNBOUNDED)
 

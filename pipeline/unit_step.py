@@ -16,8 +16,8 @@ from pipeline.facts import minute_facts
 from pipeline.frozen import mark_frozen
 from pipeline.judge import Finding, judge
 from pipeline.messages import Results, UnitMessages, check_position
-from pipeline.minutes import Minutes
-from pipeline.plans import FUTURE_US, HORIZON, STEP, PointPlan, UnitPlan
+from pipeline.minutes import STEP, Minutes
+from pipeline.plans import FUTURE_US, HORIZON, PointPlan, UnitPlan
 from pipeline.series import Merged, Series, Status, counts, merge
 from pipeline.unit_state import UnitState
 from plant.model import Kind

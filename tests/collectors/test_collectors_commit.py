@@ -157,15 +157,15 @@ def test_polling_is_refused_when_too_much_waits() -> None:
     assert not bench.committer.accepts()
 
 
-def test_a_tick_follows_what_came_before_its_minute_had_passed() -> None:
-    """Each minute of plant time is journalled once, after the readings received until then."""
+def test_a_tick_goes_before_what_is_committed_with_it() -> None:
+    """Each minute of plant time is journalled once, and nothing committed lies far ahead of the last tick."""
     bench = Bench()
     bench.committer.put(polled(1.0))
     assert bench.after(59.0) <= 1.0
     bench.committer.put(polled(2.0))
     bench.after(1.0)
     kinds = [(row.kind, row.body.get("time")) for row in bench.journal.rows]
-    assert kinds == [("readings", None), ("readings", None), ("tick", 11 * MINUTE)]
+    assert kinds == [("readings", None), ("tick", 11 * MINUTE), ("readings", None)]
     bench.after(0.01)
     assert len(bench.journal.rows) == 3
     bench.after(60.0)

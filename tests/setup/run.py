@@ -38,7 +38,8 @@ def run(name: str) -> tuple[bool, float, str]:
     began = time.monotonic()
     closing = ""
     for command in PARTS[name][1]:
-        done = subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+        line = [str(BIN / command[0]), *command[1:]]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
         output = done.stdout + done.stderr
         skipped = re.findall(r"^SKIPPED .*", output, re.MULTILINE)
         forbidden = bool(skipped) and os.environ.get("CI") == "true"
