@@ -202,7 +202,9 @@ def baselines(found: Sequence[Fit], words: Words, moments: Moments) -> Markup:
         Column(words("span")),
         Column(words("fitted_by"), minor=True),
     ]
-    return table(columns, _grouped(found, lambda fit: _fit(fit, words, moments), words))
+    reasons = dict.fromkeys((fit.by, fit.why) for fit in found if fit.why)
+    notes = [div("kc-foot", words("accepted", name=by, why=why)) for by, why in reasons]
+    return join((table(columns, _grouped(found, lambda fit: _fit(fit, words, moments), words)), *notes))
 
 
 def _fit(fit: Fit, words: Words, moments: Moments) -> Row:
@@ -213,7 +215,7 @@ def _fit(fit: Fit, words: Words, moments: Moments) -> Row:
     span_of_data: Markup | str = ""
     if fit.span_start is not None and fit.span_end is not None:
         first, last = moments.day(fit.span_start), moments.day(fit.span_end - 1)
-        span_of_data = join((span("kc-whole", first), "–", span("kc-whole", last)), between=" ")
+        span_of_data = span("kc-whole", f"{first} – {last}")
     return (
         name,
         tag("code", fit.formula),
@@ -222,5 +224,5 @@ def _fit(fit: Fit, words: Words, moments: Moments) -> Row:
         "" if fit.cv_rmse_heldout is None else percent(fit.cv_rmse_heldout * 100),
         "" if fit.nmbe_heldout is None else f"{signed(fit.nmbe_heldout * 100, 2)}{SPACE}%",
         span_of_data,
-        join((fit.by, span("kc-small", fit.why) if fit.why else None), between=" "),
+        span("", fit.by, title=fit.why or None),
     )

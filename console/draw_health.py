@@ -44,13 +44,13 @@ def _journal(status: Mapping[str, Any], words: Words) -> Markup:
         return _tile(words("journal"), span("kc-unknown", words("unknown")))
     if backlog is None and served is not None:
         backlog = position - served
-    shown = words("unknown") if backlog is None else words("messages", count=number(backlog, 0))
+    shown = words("unknown") if backlog is None else number(backlog, 0)
     notes = [f"{words('position')} {number(position, 0)}"]
     if served is not None:
         notes.append(f"{words('served')} {number(served, 0)}")
     if status.get("journal_bytes") is not None:
         notes.append(size(status["journal_bytes"]))
-    return _tile(f"{words('journal')} · {words('backlog')}", shown, " · ".join(notes))
+    return _tile(words("backlog"), shown, " · ".join(notes))
 
 
 def _disk(status: Mapping[str, Any], words: Words) -> Markup:
@@ -144,11 +144,14 @@ def _notice(notice: Notice, words: Words, moments: Moments) -> Row:
         when += f" – {words('ongoing')}"
     elif notice.end > notice.start:
         when += f" – {moments.short(notice.end)}"
-    name = words.title(notice.title) if notice.title else notice.point or words("whole_site")
+    names = [words.point(point) if point else words("whole_site") for point in notice.points]
+    name: Markup | str = names[0]
+    if len(names) > 1:
+        name = span("", names[0], " ", chip("plain", f"+{len(names) - 1}"), title=", ".join(names))
     return (when, name, chip("plain", words.code(notice.finding)), words.evidence(notice.evidence))
 
 
-def devices(found: Sequence[DeviceHealth], known: bool, words: Words, now_us: int) -> Markup:
+def devices(found: Sequence[DeviceHealth], known: bool, words: Words) -> Markup:
     """The devices and how they answer."""
     columns = [
         Column(words("device")),
@@ -159,15 +162,15 @@ def devices(found: Sequence[DeviceHealth], known: bool, words: Words, now_us: in
         Column(words("error"), wide=True),
     ]
     note = None if known else div("kc-foot", words("no_status"))
-    return join((note, table(columns, (_device(device, words, now_us) for device in found), "kc-dense")))
+    return join((note, table(columns, (_device(device, words) for device in found), "kc-dense")))
 
 
-def _device(device: DeviceHealth, words: Words, now_us: int) -> Row:
+def _device(device: DeviceHealth, words: Words) -> Row:
     name = join((words.title(device.title), span("kc-small kc-block", f"{device.protocol} {device.address}")))
     return (
         name,
         chip(STATE_KIND.get(device.state, "bad"), words.code(device.state)),
-        words("never_answered") if device.last is None else duration(now_us - device.last),
+        words("never_answered") if device.age is None else duration(device.age),
         "" if device.latency_ms is None else quantity(device.latency_ms, "ms"),
         "" if device.failed is None else percent(device.failed * 100, 0),
         device.error,

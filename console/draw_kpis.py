@@ -107,14 +107,21 @@ def target_line(
 def details(value: Value, words: Words) -> str:
     """What a pointer that rests on a value reads."""
     parts = [words.title(value.title)]
-    if value.value is not None and value.low is not None and value.high is not None and value.high > value.low:
-        low, high = number(value.low, value.decimals), number(value.high, value.decimals)
-        parts.append(f"{words('range')}: {low} … {high} {unit(value.unit)}")
+    if bounds := possible_range(value):
+        parts.append(f"{words('range')}: {bounds} {unit(value.unit)}")
     if value.coverage is not None:
         parts.append(f"{words('coverage')}: {percent(value.coverage * 100)}")
     if value.value is not None:
         parts.append(words("settled" if value.settled else "provisional"))
     return "\n".join(parts)
+
+
+def possible_range(value: Value) -> str:
+    """What the unknown minutes may have made of the value; "" where nothing is open."""
+    if value.low is None or value.high is None:
+        return ""
+    low, high = number(value.low, value.decimals), number(value.high, value.decimals)
+    return f"{low} … {high}" if low != high else ""
 
 
 def kpi_table(groups: Sequence[tuple[str, Sequence[Value]]], words: Words) -> Markup:
@@ -144,14 +151,13 @@ def against(target: float | None, worse: float | None, value: Value, words: Word
 def _row(value: Value, words: Words) -> Row:
     target, judged = value.definition.target, value.window in JUDGED
     shown = join((flags(value, words), measured(value, words)))
-    known_range = value.value is not None and None not in (value.low, value.high)
     return (
         words.title(value.title),
         shown,
         against(target.near_term, value.to_near, value, words, judged) if target else "",
         against(target.long_term, value.to_long, value, words, judged) if target else "",
         against(value.expected, value.from_expected, value, words, False) if value.expected is not None else "",
-        f"{number(value.low or 0, value.decimals)}–{number(value.high or 0, value.decimals)}" if known_range else "",
+        possible_range(value),
         _coverage(value.coverage),
     )
 

@@ -24,6 +24,7 @@ class HealthView:
     notices: list[Notice]
     devices: list[DeviceHealth]
     status: Mapping[str, Any]
+    now_us: int
 
 
 class HealthPage:
@@ -50,12 +51,12 @@ class HealthPage:
     async def refresh(self) -> None:
         """Asks for what is new and shows what has changed."""
         seen = await in_thread(self._look)
-        words, now = self.visit.words, self.visit.house.context.clock.now_us()
+        words = self.visit.words
         shown = [point for point in seen.points if point.poor] if self.only_poor else seen.points
         self._head.content = draw_health.head(seen.status, seen.points, words)
         self._notices.content = draw_health.notices(seen.notices, words, self.visit.moments())
-        self._devices.content = draw_health.devices(seen.devices, bool(seen.status.get("devices")), words, now)
-        self._points.content = draw_health.points(shown, words, now)
+        self._devices.content = draw_health.devices(seen.devices, bool(seen.status.get("devices")), words)
+        self._points.content = draw_health.points(shown, words, seen.now_us)
 
     def _look(self) -> HealthView:
         return self.visit.house.memo.get("health", 0.9, self._compute)
@@ -71,10 +72,12 @@ class HealthPage:
                 history.table("facts", since, None, keep_s=5.0),
                 context.plant,
                 now,
+                context.clock.speed,
             ),
-            notices(history.table("notices", (now - NOTICES_FOR) // HOUR * HOUR), context.plant),
+            notices(history.table("notices", (now - NOTICES_FOR) // HOUR * HOUR)),
             devices(status, context.plant, now),
             status,
+            now,
         )
 
     async def _choose(self, only_poor: bool) -> None:

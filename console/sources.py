@@ -40,7 +40,12 @@ class History(Protocol):
 
 
 class Clock(Protocol):
-    """Plant time."""
+    """Plant time, and how many plant seconds pass in a real one."""
+
+    @property
+    def speed(self) -> float:
+        """1 for a real plant."""
+        ...
 
     def now_us(self) -> int:
         """The plant time now [µs UTC]."""
@@ -62,8 +67,8 @@ class Status(Protocol):
         """Positions, backlog, disk use and devices; a key that is not known is left out.
 
         `position` and `served` are journal positions, `backlog` the messages between them, `journal_bytes`,
-        `data_bytes` and `disk_free_bytes` sizes [B], `disk_limit_bytes` the plant's disk budget [B]. `broker` and
-        `devices` are as `collectors.status` writes them, the latter a list with the name as `device`.
+        `data_bytes` and `disk_free_bytes` sizes [B], `disk_limit_bytes` the plant's disk budget [B]. `time` [µs UTC],
+        `broker` and `devices` are as `collectors.status` writes them, the latter a list with the name as `device`.
         """
         ...
 

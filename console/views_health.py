@@ -14,6 +14,7 @@ from plant.model import Kind, Manual, Modbus, Mqtt, Plant, Text
 from plant.reading import HOUR, MINUTE, SECOND
 
 LATE_AFTER = 3
+SLACK_REAL_S = 10.0
 FAILING_SHARE = 0.1
 SLOW_KINDS = (Kind.SAMPLE, Kind.INTERVAL)
 
@@ -43,10 +44,9 @@ class PointHealth:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something found out about data; `end` is None while it lasts."""
+    """Something found out about the data of one or more points at a time; `end` is None while it lasts."""
 
-    point: str
-    title: Text | None
+    points: tuple[str, ...]
     start: int
     end: int | None
     finding: str
@@ -62,34 +62,33 @@ class DeviceHealth:
     protocol: str
     address: str
     state: str
-    last: int | None
+    age: int | None
     latency_ms: float | None
     failed: float | None
     error: str
     points: int
 
 
-def points(readings: pl.DataFrame, facts: pl.DataFrame, plant: Plant, now_us: int) -> list[PointHealth]:
-    """Every point of the plant; `readings` holds the newest of each, `facts` minutes that include the last hour."""
+def points(
+    readings: pl.DataFrame, facts: pl.DataFrame, plant: Plant, now_us: int, speed: float = 1.0
+) -> list[PointHealth]:
+    """Every point of the plant; `readings` holds the newest of each, `facts` minutes that include the last hour.
+
+    A reading is late after three of its intervals and some real seconds for its way to the page, at `speed`.
+    """
     last = {row["point"]: row for row in readings.iter_rows(named=True)}
     coverage = _coverage(facts)
-    return [_point(name, plant, last.get(name), coverage.get(name), now_us) for name in plant.points]
+    return [_point(name, plant, last.get(name), coverage.get(name), now_us, speed) for name in plant.points]
 
 
-def notices(frame: pl.DataFrame, plant: Plant) -> list[Notice]:
-    """The rows of table `notices`, the newest first."""
-    found = [
-        Notice(
-            point=row["point"],
-            title=plant.points[row["point"]].title if row["point"] in plant.points else None,
-            start=us(row["start"]) or 0,
-            end=us(row["end"]),
-            finding=row["finding"],
-            evidence=row["evidence"] or "",
-        )
-        for row in frame.iter_rows(named=True)
-    ]
-    return sorted(found, key=lambda notice: (-notice.start, notice.point))
+def notices(frame: pl.DataFrame) -> list[Notice]:
+    """The rows of table `notices`, the newest first; what befell several points alike is one notice."""
+    alike: dict[tuple[int, int | None, str, str], list[str]] = {}
+    for row in frame.iter_rows(named=True):
+        key = (us(row["start"]) or 0, us(row["end"]), row["finding"], row["evidence"] or "")
+        alike.setdefault(key, []).append(row["point"])
+    found = [Notice(tuple(points), *key) for key, points in alike.items()]
+    return sorted(found, key=lambda notice: (-notice.start, notice.points))
 
 
 def _coverage(facts: pl.DataFrame) -> dict[str, float]:
@@ -103,14 +102,16 @@ def _coverage(facts: pl.DataFrame) -> dict[str, float]:
     return {point: min(total / minutes, 1.0) for point, total in sums.iter_rows()}
 
 
-def _point(name: str, plant: Plant, row: Mapping[str, Any] | None, coverage: float | None, now_us: int) -> PointHealth:
+def _point(
+    name: str, plant: Plant, row: Mapping[str, Any] | None, coverage: float | None, now_us: int, speed: float
+) -> PointHealth:
     point = plant.points[name]
     every = point.span or point.heartbeat or plant.devices[point.device].interval
     if point.kind is Kind.SAMPLE and point.valid:
         every = point.valid
     time = us(row["time"]) if row else None
     slow = point.kind in SLOW_KINDS or every > 60
-    late = time is None or now_us - time > LATE_AFTER * every * SECOND
+    late = time is None or now_us - time > (LATE_AFTER * every + SLACK_REAL_S * speed) * SECOND
     return PointHealth(
         name=name,
         title=point.title,
@@ -128,17 +129,18 @@ def _point(name: str, plant: Plant, row: Mapping[str, Any] | None, coverage: flo
 
 
 def devices(status: Mapping[str, Any], plant: Plant, now_us: int) -> list[DeviceHealth]:
-    """Every device of the plant but the manual ones, with what the collectors wrote of it."""
+    """Every device of the plant but the manual ones, with what the collectors wrote of it at the status's `time`."""
+    seen_us = status.get("time") or now_us
     states = {str(entry["device"]): entry for entry in status.get("devices") or ()}
     return [
-        _device(name, device, plant, states.get(name), now_us)
+        _device(name, device, plant, states.get(name), seen_us)
         for name, device in plant.devices.items()
         if not isinstance(device, Manual)
     ]
 
 
 def _device(
-    name: str, device: Modbus | Mqtt, plant: Plant, entry: Mapping[str, Any] | None, now_us: int
+    name: str, device: Modbus | Mqtt, plant: Plant, entry: Mapping[str, Any] | None, seen_us: int
 ) -> DeviceHealth:
     """A device is silent after three of its intervals, failing while more than a tenth of its answers fail."""
     last = entry["last_success"] if entry else None
@@ -147,7 +149,7 @@ def _device(
         state = "unknown"
     elif last is None:
         state = "silent" if entry["errors"] else "waiting"
-    elif now_us - last > LATE_AFTER * device.interval * SECOND:
+    elif seen_us - last > LATE_AFTER * device.interval * SECOND:
         state = "silent"
     else:
         state = "failing" if failed > FAILING_SHARE else "ok"
@@ -157,7 +159,7 @@ def _device(
         protocol=device.protocol,
         address=f"{device.address} #{device.device_id}" if isinstance(device, Modbus) else device.topic,
         state=state,
-        last=last,
+        age=None if last is None else seen_us - last,
         latency_ms=entry["latency_ms"] if entry else None,
         failed=failed if entry else None,
         error=entry["last_error"] if entry and state != "ok" else "",

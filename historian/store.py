@@ -8,6 +8,7 @@ that finds a day in both takes the row with the higher revision. Small tables (d
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -16,14 +17,15 @@ from pathlib import Path
 
 import polars as pl
 
-from historian.tables import TABLES, Table
+from historian.tables import KPI, READINGS, TABLES, Table
 from plant.clock import to_datetime
 from plant.errors import StorageError
 from plant.reading import DAY, MINUTE
 
 CLOSING = ("readings", "facts", "kpi", "blocks")
 HORIZON_DAYS = 1
-PASSING = ("15min", "1h", "shift")
+SHIFT = "shift"
+PASSING = ("15min", "1h", SHIFT)
 QUARTER_US = 15 * MINUTE
 FILE_FORMAT = 1
 _SQL_TYPES = {
@@ -49,9 +51,16 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def to_sql(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """The table's columns in order, times as integer microseconds."""
+    """The table's columns in order, times as integer microseconds.
+
+    SQLite knows no NaN: in a key (a reading that is no number) it is stored as infinity.
+    """
     return frame.select(
-        pl.col(name).cast(pl.Int64) if isinstance(kind, pl.Datetime) else pl.col(name)
+        pl.col(name).cast(pl.Int64)
+        if isinstance(kind, pl.Datetime)
+        else pl.col(name).fill_nan(math.inf)
+        if name in table.key and kind == pl.Float64
+        else pl.col(name)
         for name, kind in table.schema.items()
     )
 
@@ -62,13 +71,20 @@ def from_sql(table: Table, rows: list[tuple[object, ...]]) -> pl.DataFrame:
         name: pl.Int64 if isinstance(kind, pl.Datetime | pl.Boolean) else kind for name, kind in table.schema.items()
     }
     frame = pl.DataFrame(rows, schema=plain, orient="row")
-    return frame.select(pl.col(name).cast(kind) for name, kind in table.schema.items())
+    return frame.select(
+        pl.when(pl.col(name).is_infinite()).then(math.nan).otherwise(pl.col(name)).alias(name)
+        if name in table.key and kind == pl.Float64
+        else pl.col(name).cast(kind)
+        for name, kind in table.schema.items()
+    )
 
 
 def newest(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
     """One row a key: the one with the highest revision (the last one written, where there is none)."""
     if "revision" in table.schema:
         frame = frame.sort("revision", maintain_order=True)
+    elif table.name == READINGS.name and "quality" in frame.columns:
+        frame = frame.sort(pl.col("quality") != "bad", maintain_order=True)
     return frame.unique(subset=list(table.key), keep="last", maintain_order=True)
 
 
@@ -129,18 +145,19 @@ class Historian:
         `settled_us` is the plant time up to which results are settled; days that end more than the horizon before it
         close. Ledger entries are (kind, name, time µs, by, why, body JSON, position). Raises StorageError.
         """
-        closed = max(settled_us // DAY - HORIZON_DAYS, self.head("closed"))
+        was = self.head("closed")
+        closed = max(settled_us // DAY - HORIZON_DAYS, was)
         try:
             opened: dict[str, pl.DataFrame] = {}
             for name, frame in results.items():
-                opened[name] = self._write_closed(TABLES[name], frame, closed) if name in CLOSING else frame
+                opened[name] = self._write_closed(TABLES[name], frame, closed, was) if name in CLOSING else frame
             for name in CLOSING:
                 if name not in results:
-                    self._write_closed(TABLES[name], TABLES[name].empty(), closed)
+                    self._write_closed(TABLES[name], TABLES[name].empty(), closed, was)
             self.db.execute("BEGIN IMMEDIATE")
             for name, frame in opened.items():
                 self._upsert(TABLES[name], frame)
-            for name in CLOSING:
+            for name in CLOSING if closed > was else ():
                 self.db.execute(f'DELETE FROM "{name}" WHERE "{TABLES[name].day}" < ?', (closed * DAY,))
             for unit, kind, start, body in state:
                 if body is None:
@@ -152,7 +169,7 @@ class Historian:
                 ledger,
             )
             if "kpi" in opened:
-                self._forget_passing(settled_us)
+                self._forget_passing()
             numbers = {"position": position, "closed": closed, "settled": settled_us, **(heads or {})}
             for key, value in numbers.items():
                 self.db.execute("INSERT OR REPLACE INTO head VALUES (?, ?)", (key, value))
@@ -162,25 +179,45 @@ class Historian:
                 self.db.execute("ROLLBACK")
             raise StorageError(f"{self.folder}: {error}") from error
 
-    def _forget_passing(self, settled_us: int) -> None:
-        """Of windows that slide by the minute, those on the quarter hour and the latest are kept."""
+    def _forget_passing(self) -> None:
+        """Of windows that slide by the minute, those on the quarter hour, closed shifts and the latest are kept."""
         self.db.execute(
-            f'DELETE FROM kpi WHERE "window" IN ({",".join("?" * len(PASSING))}) AND "end" % ? <> 0 AND "end" < ?',
-            (*PASSING, QUARTER_US, settled_us),
+            f'DELETE FROM kpi WHERE "window" IN ({",".join("?" * len(PASSING))}) AND "end" % ? <> 0'
+            ' AND NOT ("window" = ? AND settled) AND "end" < (SELECT max(later."end") FROM kpi AS later WHERE'
+            " later.kpi = kpi.kpi AND later.scope = kpi.scope AND later.product = kpi.product"
+            ' AND later."window" = kpi."window")',
+            (*PASSING, QUARTER_US, SHIFT),
         )
 
     def _upsert(self, table: Table, frame: pl.DataFrame) -> None:
         if frame.is_empty():
             return
         marks = ",".join("?" * len(table.schema))
-        self.db.executemany(f'INSERT OR REPLACE INTO "{table.name}" VALUES ({marks})', to_sql(table, frame).rows())
+        others = [name for name in table.schema if name not in table.key]
+        # a reading that was used stays, when it comes again too late to be
+        unless = " WHERE excluded.quality <> 'bad'" if table is READINGS else ""
+        self.db.executemany(
+            f'INSERT INTO "{table.name}" VALUES ({marks}) ON CONFLICT DO UPDATE SET '
+            + ", ".join(f'"{name}" = excluded."{name}"' for name in others)
+            + unless,
+            # in the order of the key SQLite appends instead of searching
+            to_sql(table, frame.sort(table.key)).rows(),
+        )
 
-    def _write_closed(self, table: Table, frame: pl.DataFrame, closed: int) -> pl.DataFrame:
-        """Merges rows of closed days into their files; returns the rows of open days."""
-        edge = to_datetime(closed * DAY)
-        before = pl.col(table.day) < edge
-        stored = self.db.execute(f'SELECT * FROM "{table.name}" WHERE "{table.day}" < ?', (closed * DAY,)).fetchall()
-        leaving = pl.concat([from_sql(table, stored), frame.filter(before).select(table.schema.keys())])
+    def _write_closed(self, table: Table, frame: pl.DataFrame, closed: int, was: int) -> pl.DataFrame:
+        """Merges rows of closed days into their files; returns the rows of open days.
+
+        Days before `was` are closed already: nothing of them lies in SQLite.
+        """
+        before = pl.col(table.day) < to_datetime(closed * DAY)
+        leaving = frame.filter(before).select(table.schema.keys())
+        if closed > was:
+            sql = f'SELECT * FROM "{table.name}" WHERE "{table.day}" < ?'
+            stored = self.db.execute(sql, (closed * DAY,)).fetchall()
+            leaving = pl.concat([from_sql(table, stored), leaving])
+        if table is KPI:
+            passing = pl.col("window").is_in(PASSING) & (pl.col("end").cast(pl.Int64) % QUARTER_US != 0)
+            leaving = leaving.filter(~passing | ((pl.col("window") == SHIFT) & pl.col("settled")))
         for (day,), rows in leaving.group_by(pl.col(table.day).dt.date(), maintain_order=True):
             assert isinstance(day, date)
             self._write_day(table, day, rows)

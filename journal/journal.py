@@ -55,11 +55,14 @@ class Journal:
         return int(last[0]) if last else 0
 
     def read(self, after: int, limit: int = 1000) -> list[Message]:
-        """Up to `limit` messages above position `after`, in order."""
-        rows = self._db.execute(
-            "SELECT position, kind, body FROM message WHERE position > ? ORDER BY position LIMIT ?",
-            (after, limit),
-        ).fetchall()
+        """Up to `limit` messages above position `after`, in order. Raises StorageError when a row is damaged."""
+        try:
+            rows = self._db.execute(
+                "SELECT position, kind, body FROM message WHERE position > ? ORDER BY position LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: {error}") from error
         return [decode(*row) for row in rows]
 
     def last(self) -> int:

@@ -13,13 +13,15 @@ import polars as pl
 
 from historian.store import Historian, StateRow
 from journal.message import Message
+from pipeline.kpi_rows import KpiPart, rows
 from pipeline.messages import Results, ScopeMessages
+from pipeline.minutes import Minutes
 from pipeline.plans import PlantPlan
 from pipeline.router import Batch
 from pipeline.scope_state import ScopeState
 from pipeline.scope_step import step_scope
 from pipeline.unit_state import UnitState
-from pipeline.unit_step import step_unit
+from pipeline.unit_step import facts_frame, step_unit
 from plant.reading import MINUTE
 
 LedgerEntry = tuple[str, str, int, str, str, str, int]
@@ -43,6 +45,8 @@ class Engine:
         self._sent = {key: self.position if key in known else 0 for key in partitions}
         self.tick_us: int | None = historian.head("tick") or None
         self._pending: dict[str, list[pl.DataFrame]] = {}
+        self._facts: list[tuple[str, Minutes, int]] = []
+        self._kpis: list[KpiPart] = []
         self._ledger: list[LedgerEntry] = []
         # a partition that left the description may come back one day: not with a state that missed what lay between
         left = sorted(key for key in known - set(partitions) if key.startswith(("unit ", "scope ")))
@@ -57,7 +61,9 @@ class Engine:
         return min(marks, default=0) * MINUTE
 
     def process(self, messages: list[Message]) -> dict[str, list[pl.DataFrame]]:
-        """Steps a run of messages; returns the new results by table (they are stored at the next checkpoint).
+        """Steps a run of messages; returns new readings, drifts, blocks and notices by table.
+
+        They are stored, with the minute facts and KPIs, at the next checkpoint.
 
         Messages already stepped are passed over. Raises StaleState when a partition's state does not fit the position.
         """
@@ -78,6 +84,7 @@ class Engine:
             key = f"unit {name}"
             found[name] = step_unit(unit, self._units[name], batch.of(unit, self._sent[key]))
             self._sent[key] = batch.position
+            self._facts += [(point, minutes, batch.position) for point, minutes in found[name].facts.items()]
             for table, frames in found[name].frames.items():
                 fresh.frames.setdefault(table, []).extend(frames)
         baselines = [{**m.body, "position": m.position} for m in messages if m.kind == "baseline"]
@@ -93,7 +100,9 @@ class Engine:
             settled = None if None in marks else min(mark for mark in marks if mark is not None)
             told = tuple(body for body in baselines if body["baseline"] in scope.baselines)
             own = ScopeMessages(batch.position, self._sent[key], facts, settled, told)
-            for table, frames in step_scope(self.plan, scope, self._scopes[name], own).frames.items():
+            results = step_scope(self.plan, scope, self._scopes[name], own)
+            self._kpis += results.kpis
+            for table, frames in results.frames.items():
                 fresh.frames.setdefault(table, []).extend(frames)
             self._sent[key] = batch.position
         self.position = batch.position
@@ -133,10 +142,14 @@ class Engine:
         for name, scope in self._scopes.items():
             self._rows += [(f"scope {name}", kind, start, body) for _, kind, start, body in scope.checkpoint()]
         results = {table: pl.concat(frames) for table, frames in self._pending.items()}
-        rows = [*self._rows, *(extra or [])]
+        if self._facts:
+            results["facts"] = facts_frame(self.plan.points, self._facts)
+        if self._kpis:
+            results["kpi"] = rows(self._kpis)
+        state = [*self._rows, *(extra or [])]
         heads = {"tick": self.tick_us or 0}
-        self._historian.commit(results, rows, self.position, self.settled_us, self._ledger, heads)
-        self._pending, self._ledger, self._rows = {}, [], []
+        self._historian.commit(results, state, self.position, self.settled_us, self._ledger, heads)
+        self._pending, self._ledger, self._rows, self._facts, self._kpis = {}, [], [], [], []
 
 
 def _runs(messages: list[Message]) -> Iterator[list[Message]]:

@@ -17,7 +17,7 @@ from pipeline.fitting import load_minutes
 from pipeline.kpi_rows import minute_sums, values
 from pipeline.messages import UnitMessages
 from pipeline.minutes import STEP, Minutes
-from pipeline.plans import PlantPlan
+from pipeline.plans import HORIZON, PlantPlan
 from pipeline.sums import Field
 from pipeline.terms import evaluate
 from pipeline.unit_state import UnitState
@@ -27,7 +27,7 @@ from plant.model import Term
 from plant.reading import DAY, HOUR, MINUTE, Quality, Readings
 
 RELATIVE = 1e-9
-LEAD = 2 * HOUR
+LEAD = HORIZON + 2 * HOUR
 AFTER = 26 * HOUR
 
 
@@ -217,6 +217,9 @@ def _compare(name: str, stored: Minutes, again: Minutes, summable: bool) -> list
         del columns["amount"]
     for column, (a, b) in columns.items():
         differs = ~(np.isclose(a, b, rtol=1e-6, atol=1e-9) | (np.isnan(a) & np.isnan(b)))
+        if column != "coverage":
+            # what is spread over an unknown stretch counts nowhere, and its other end may lie beyond what was read
+            differs &= (here.coverage > 0) | (again.coverage > 0)
         for at in np.flatnonzero(differs):
             numbers = (None if np.isnan(x) else float(x) for x in (a[at], b[at]))
             found.append(Disagreement(name, int(here.start + at), column, *numbers))

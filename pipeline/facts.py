@@ -56,7 +56,7 @@ def _counter(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
     broken = series.status[low:high][keep][1:] == Status.BROKEN
     reach = max(plan.reach_us, plan.gap_limit_us) if plan.gap is not Gap.UNKNOWN else plan.reach_us
     covered = (span <= reach) & ~broken
-    guessed = (span > plan.reach_us) | broken
+    guessed = (span > plan.speaks_us) | broken
     at = np.clip(edges, time[0], time[-1])
     i = np.minimum(np.searchsorted(time, at, "right") - 1, len(span) - 1)
     share = (at - time[i]) / span[i]
@@ -98,7 +98,8 @@ def _held(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
     edges = _edges(start, end)
     reach = max(plan.reach_us, plan.gap_limit_us) if plan.gap is Gap.HOLD else plan.reach_us
     until = np.minimum(np.append(time[1:], np.iinfo(np.int64).max), time + reach)
-    cuts = np.concatenate([edges, time, until])
+    doubted = np.minimum(time + plan.speaks_us, until)
+    cuts = np.concatenate([edges, time, doubted, until])
     cuts = np.unique(cuts[(cuts >= edges[0]) & (cuts <= edges[-1])])
     begin = cuts[:-1]
     i = np.searchsorted(time, begin, "right") - 1
@@ -111,6 +112,7 @@ def _held(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
     total = np.add.reduceat(weight * seen, first)
     has = length > 0
     facts.coverage = length / MINUTE
+    facts.estimated = np.add.reduceat(np.where(begin >= doubted[i], weight, 0.0), first) / MINUTE
     facts.has = has
     facts.mean = np.divide(total, length, out=np.full(len(total), np.nan), where=has)
     facts.min = np.where(has, np.minimum.reduceat(np.where(known, seen, np.inf), first), np.nan)
@@ -121,7 +123,7 @@ def _held(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
         enough = facts.coverage >= KNOWN_COVERAGE
         scaled = np.divide(total, facts.coverage, out=total.copy(), where=enough)
         facts.amount = np.rint(scaled * (plan.per_us / STEP)).astype(np.int64)
-        facts.estimated = np.where(enough, 1 - facts.coverage, 0.0)
+        facts.estimated += np.where(enough, 1 - facts.coverage, 0.0)
     facts.quality = grade(facts.coverage, facts.estimated)
     return facts
 

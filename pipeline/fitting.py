@@ -23,6 +23,7 @@ from pipeline.plans import HORIZON, PlantPlan
 from plant.reading import MINUTE, SECOND
 
 CHARTS = (0.5, 1.5)
+LIMIT_LEAST = 3.0
 DAYS_PER_BUDGET = 30
 
 
@@ -94,7 +95,8 @@ def load_minutes(plan: PlantPlan, reader: Reader, points: list[str], start_us: i
         whole.amount[at] = np.rint(np.nan_to_num(amount) / STEP).astype(np.int64)
         for column in ("mean", "min", "max", "last"):
             getattr(whole, column)[at] = rows[column].fill_null(np.nan).to_numpy()
-        whole.coverage[at] = rows["coverage"].cast(pl.Float64).to_numpy()
+        # stored in single precision: nine tenths must be nine tenths again
+        whole.coverage[at] = rows["coverage"].cast(pl.Float64).round(6).to_numpy()
         whole.estimated[at] = rows["estimated"].cast(pl.Float64).to_numpy()
         whole.has[at] = np.isfinite(amount) | np.isfinite(whole.mean[at])
         whole.quality[at] = rows["quality"].replace_strict(codes, return_dtype=pl.UInt8).to_numpy()

@@ -62,7 +62,7 @@ def judge(plan: PointPlan, series: Series, first: int) -> tuple[int, list[Findin
         last_time, total = int(series.time[start]), int(series.total[start])
     if plan.kind is Kind.NET:
         series.status[todo] = Status.USED
-        series.total[todo] = total + (value - last)
+        series.total[todo] = total + (value - last) + _exchanged(plan, last_time, time)
         return max(start, 0), []
     rise = np.diff(value, prepend=last)
     span = np.maximum(np.diff(time, prepend=last_time), plan.interval_us)
@@ -74,6 +74,16 @@ def judge(plan: PointPlan, series: Series, first: int) -> tuple[int, list[Findin
     run = _Run(plan, series, todo, value, time, last, last_time, total)
     run.go()
     return max(start, 0), run.findings
+
+
+def _exchanged(plan: PointPlan, last_time: int, time: Ints) -> Ints:
+    """What exchanges since `last_time` took from the display of a totaliser, at each reading [STEP]."""
+    lost = np.zeros(len(time), np.int64)
+    for exchange in plan.exchanges:
+        closing, opening = steps(plan, np.array([exchange.closing, exchange.opening]))
+        if (at := to_us(exchange.at)) > last_time:
+            lost[time >= at] += closing - opening
+    return lost
 
 
 def _allowed(plan: PointPlan, span_us: Ints) -> Floats:
@@ -144,11 +154,14 @@ class _Run:
 
     def _exchange_before(self, time: int) -> None:
         for exchange in self.plan.exchanges:
-            if self.last_time < to_us(exchange.at) <= time:
+            at = to_us(exchange.at)
+            if self.last_time < at <= time:
+                # the closing value has the last word on what the old meter showed
+                self.series.status[self.todo[self.pending]] = Status.DROPPED
+                self.pending = []
                 closing, opening = steps(self.plan, np.array([exchange.closing, exchange.opening]))
                 self.total += int(closing) - self.last
-                self.last = int(opening)
-                at = to_us(exchange.at)
+                self.last, self.last_time = int(opening), at
                 text = f"closing {exchange.closing:g}, opening {exchange.opening:g}, as declared"
                 self.findings.append(Finding("exchange", at, at, text))
 

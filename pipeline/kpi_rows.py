@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.expected import Expected
 from pipeline.minutes import STEP, Minutes
 from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.sums import Field, KpiSums, Sums
-from pipeline.terms import Amounts, evaluate
+from pipeline.terms import evaluate
 from pipeline.windows import Spans
 from plant.model import Kpi
 from plant.reading import MINUTE
@@ -41,17 +42,18 @@ def minute_sums(
         out[:, Field.SUSPECT] = known & np.logical_or.reduce([term.suspect for term in terms])
         for field, part in ((Field.NUMERATOR, upper), (Field.DENOMINATOR, lower)):
             if part:
-                out[:, field] = np.where(known, sum(term.amount for term in part), 0)
-                low, high = _unknown(part)
-                unbounded = ~known & (~(np.abs(low) < LIMIT) | ~(np.abs(high) < LIMIT))
+                amount = np.where(known, sum(term.amount for term in part), 0)
+                out[:, field] = amount
+                low, high = (np.asarray(sum(getattr(term, end) for term in part)) - amount for end in ("low", "high"))
+                unbounded = ~(np.abs(low) < LIMIT) | ~(np.abs(high) < LIMIT)
                 out[:, Field.UNBOUNDED] |= unbounded
                 low_field, high_field = (
                     (Field.NUMERATOR_LOW, Field.NUMERATOR_HIGH)
                     if field is Field.NUMERATOR
                     else (Field.DENOMINATOR_LOW, Field.DENOMINATOR_HIGH)
                 )
-                out[:, low_field] = np.where(known | unbounded, 0, low)
-                out[:, high_field] = np.where(known | unbounded, 0, high)
+                out[:, low_field] = np.where(unbounded, 0, low)
+                out[:, high_field] = np.where(unbounded, 0, high)
         model = [
             expected.get(term.point) if term.as_ == "amount" and term.times == 1 else None for term in kpi.numerator
         ]
@@ -63,19 +65,13 @@ def minute_sums(
     return sums
 
 
-def _unknown(terms: list[Amounts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The lowest and highest sum of a minute's terms: a known term is what it is."""
-    low = sum(np.where(term.known, term.amount, term.low) for term in terms)
-    high = sum(np.where(term.known, term.amount, term.high) for term in terms)
-    return np.asarray(low, np.float64), np.asarray(high, np.float64)
-
-
-@dataclass
-class _Part:
-    """Rows of one KPI and one window: constant texts and columns."""
+@dataclass(frozen=True)
+class KpiPart:
+    """Rows of one KPI and one window: constant texts, columns, and the revision of them all."""
 
     texts: tuple[str, ...]
     target: float | None
+    revision: int
     columns: dict[str, NDArray[Any]]
     factors: list[str]
     grades: list[str]
@@ -86,13 +82,18 @@ REASONS = pl.Series(["", "no data", "coverage below limit", "production below mi
 QUALITIES = pl.Series(["good", "estimated", "suspect", "bad"])
 
 
-def rows(plan: PlantPlan, scope: ScopePlan, sums: KpiSums, spans: list[Spans], revision: int) -> pl.DataFrame:
-    """The rows of every KPI of a scope for windows."""
-    parts = []
+def parts(plan: PlantPlan, scope: ScopePlan, sums: KpiSums, spans: list[Spans], revision: int) -> list[KpiPart]:
+    """What every KPI of a scope is over windows."""
+    found = []
     for span in spans:
         totals = sums.between(span.starts, span.ends, span.coarse)
         for number, (name, kpi) in enumerate(scope.kpis.items()):
-            parts.append(_part(plan, scope, name, kpi, span, totals[:, number]))
+            found.append(_part(plan, scope, name, kpi, span, totals[:, number], revision))
+    return found
+
+
+def rows(parts: Sequence[KpiPart]) -> pl.DataFrame:
+    """Parts as rows of the table."""
     if not parts:
         return KPI.empty()
     columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
@@ -106,13 +107,13 @@ def rows(plan: PlantPlan, scope: ScopePlan, sums: KpiSums, spans: list[Spans], r
             "reason": REASONS.gather(columns.pop("reason")),
             "quality": QUALITIES.gather(columns.pop("quality")),
             **{name: pl.Series(column, nan_to_null=True) for name, column in columns.items()},
-            "revision": pl.repeat(revision, len(of), eager=True),
+            "revision": pl.Series([part.revision for part in parts]).gather(of),
         }
     )
     return frame.select(pl.col(column).cast(kind) for column, kind in KPI.schema.items())
 
 
-def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, totals: Sums) -> _Part:
+def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, totals: Sums, revision: int) -> KpiPart:
     numerator, denominator = totals[:, Field.NUMERATOR] * STEP, totals[:, Field.DENOMINATOR] * STEP
     known, n = totals[:, Field.KNOWN], len(span.ends)
     coverage = known / (span.ends - span.starts)
@@ -152,7 +153,7 @@ def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, t
     }
     factors = scope.editions[name].texts(start, end)
     texts = (name, scope.name, "", span.window, kpi.unit, plan.config)
-    return _Part(texts, target.near_term if target else None, columns, factors, grades)
+    return KpiPart(texts, target.near_term if target else None, revision, columns, factors, grades)
 
 
 def values(kpi: Kpi, totals: Sums) -> tuple[NDArray[np.float64], Range]:

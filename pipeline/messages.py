@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.kpi_rows import KpiPart
 from pipeline.minutes import Minutes
 from plant.errors import KeepcleanError
 from plant.reading import Readings
@@ -21,7 +22,8 @@ class UnitMessages:
     """Messages of one process unit: one batch, in the journal's order.
 
     `position` is the last one's journal row, `previous` that of the unit's last message before the batch. `readings`
-    are those of its points; `now_us` holds, for each of them, the last tick before it.
+    are those of its points; `now_us` holds, for each of them, the last tick before it. `tick_us` is the last tick up to
+    the batch's end, `first_tick_us` the first one in the batch.
     """
 
     position: int
@@ -29,6 +31,7 @@ class UnitMessages:
     readings: Readings
     now_us: Any
     tick_us: int | None
+    first_tick_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,11 @@ class ScopeMessages:
 
 @dataclass
 class Results:
-    """Frames by table name, and the minute facts that scopes are told."""
+    """Frames by table name; minute facts and KPI parts, which become rows when they are stored."""
 
     frames: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
     facts: dict[str, Minutes] = field(default_factory=dict)
+    kpis: list[KpiPart] = field(default_factory=list)
     settled: int | None = None
 
     def add(self, table: str, frame: pl.DataFrame) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.editions import Editions
 from plant.calendar import Calendar
+from plant.clock import to_us
 from plant.model import Baseline, Exchange, Gap, Kind, Kpi, Plant
 from plant.reading import HOUR, MINUTE, SECOND
 from plant.units import amount_unit, hourly_factor
@@ -27,7 +28,10 @@ HELD_BACK_BY = frozenset({Kind.COUNTER, Kind.NET, Kind.RATE, Kind.LEVEL})
 
 @dataclass(frozen=True)
 class PointPlan:
-    """One point, in the step's own units: times in µs, amounts in STEP."""
+    """One point, in the step's own units: times in µs, amounts in STEP.
+
+    A reading speaks for `speaks_us`; what it stands for beyond, up to `reach_us`, is estimated, and then unknown.
+    """
 
     name: str
     kind: Kind
@@ -37,6 +41,7 @@ class PointPlan:
     resolution: float
     interval_us: int
     reach_us: int
+    speaks_us: int
     span_us: int
     begins: bool
     per_us: float
@@ -110,6 +115,7 @@ def _point_plan(plant: Plant, name: str) -> PointPlan:
     elif point.kind is Kind.RATE and point.range:
         low, high = (bound * per_us * MINUTE for bound in point.range)
     reach = {Kind.SAMPLE: point.valid, Kind.COUNT: point.heartbeat}.get(point.kind)
+    reach_us = int(reach * SECOND) if reach else 3 * interval_us
     return PointPlan(
         name=name,
         kind=point.kind,
@@ -118,7 +124,8 @@ def _point_plan(plant: Plant, name: str) -> PointPlan:
         device=point.device,
         resolution=point.resolution,
         interval_us=interval_us,
-        reach_us=int(reach * SECOND) if reach else 3 * interval_us,
+        reach_us=reach_us,
+        speaks_us=3 * interval_us // 2 if point.kind in HELD_BACK_BY else reach_us,
         span_us=int((point.span or 0) * SECOND),
         begins=point.stamp == "begin",
         per_us=per_us,
@@ -129,7 +136,7 @@ def _point_plan(plant: Plant, name: str) -> PointPlan:
         modulus=point.modulus,
         on_fall=point.on_fall,
         dip_limit=point.dip_limit,
-        exchanges=tuple(point.exchanges),
+        exchanges=tuple(sorted(point.exchanges, key=lambda exchange: to_us(exchange.at))),
         gap=point.gap,
         gap_limit_us=int((point.gap_limit or 0) * SECOND),
         witness=point.moves_with,

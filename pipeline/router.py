@@ -20,11 +20,13 @@ class Batch:
         """`tick_us` is the last tick before the batch: it decides what lies in the future."""
         self.position = messages[-1].position
         self.tick_us = tick_us
+        self.first_tick_us: int | None = None
         parts: list[Readings] = []
         now: list[Times] = []
         for message in messages:
             if message.kind == "tick":
                 self.tick_us = max(int(message.body["time"]), self.tick_us or 0)
+                self.first_tick_us = self.first_tick_us or self.tick_us
             elif message.readings is not None and len(message.readings):
                 at = self.tick_us if self.tick_us is not None else int(message.readings.received.max())
                 parts.append(message.readings)
@@ -50,4 +52,4 @@ class Batch:
             mine.finding,
             mine.findings,
         )
-        return UnitMessages(self.position, previous, own, self._now[rows], self.tick_us)
+        return UnitMessages(self.position, previous, own, self._now[rows], self.tick_us, self.first_tick_us)

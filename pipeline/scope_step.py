@@ -7,7 +7,7 @@ minutes back.
 from __future__ import annotations
 
 from pipeline.charts import run_charts
-from pipeline.kpi_rows import minute_sums, rows
+from pipeline.kpi_rows import minute_sums, parts
 from pipeline.messages import Results, ScopeMessages, check_position
 from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.scope_state import ScopeState
@@ -41,13 +41,16 @@ def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: S
     first = min(changed.values(), default=state.settled)
     if before is not None:
         first = min(first, before)
-    first = max(first, state.sums.start) if len(state.sums.minutes) else first
+    else:
+        # nothing was summed yet: what units told while another had not begun counts too
+        first = min((facts.start for facts in state.facts.values()), default=first)
+    first = max(first, state.sums.oldest())
     if first < state.settled and scope.kpis:
         part = state.part(list(scope.points), first, state.settled)
         sums = minute_sums(plan, scope, part, state.by_response(), state.settled - first)
         state.sums.put(first, sums)
         spans = windows(plan.calendar, first, state.settled)
-        results.add("kpi", rows(plan, scope, state.sums, spans, messages.position))
+        results.kpis = parts(plan, scope, state.sums, spans, messages.position)
     run_charts(plan, scope.name, state, changed, messages.position, results)
     results.settled = state.settled
     state.trim()

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from plant.reading import Quality
+from plant.reading import MINUTE, Quality
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -49,14 +49,22 @@ class Series:
     def __len__(self) -> int:
         return len(self.time)
 
-    def drop_before(self, time_us: int) -> None:
-        """Forgets readings older than a time, all but the last used one before it."""
+    def drop_before(self, time_us: int) -> bool:
+        """Forgets readings older than a time, all but the last used one before it and what its minute needs.
+
+        Returns whether there were any. A gap of any length can be closed from what is kept.
+        """
         first = int(np.searchsorted(self.time, time_us))
         used = np.flatnonzero(counts(self.status[:first]))
-        keep = int(used[-1]) if len(used) else first
-        if keep > 0:
-            self.time, self.value, self.status = self.time[keep:], self.value[keep:], self.status[keep:]
-            self.suspect, self.total = self.suspect[keep:], self.total[keep:]
+        if len(used):
+            minute = int(self.time[used[-1]]) // MINUTE * MINUTE
+            used = used[max(int(np.searchsorted(self.time[used], minute, "right")) - 1, 0) :]
+        if len(used) == first:
+            return False
+        keep = np.concatenate([used, np.arange(first, len(self.time))])
+        self.time, self.value, self.status = self.time[keep], self.value[keep], self.status[keep]
+        self.suspect, self.total = self.suspect[keep], self.total[keep]
+        return True
 
 
 @dataclass(frozen=True)

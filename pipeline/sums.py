@@ -47,6 +47,7 @@ class KpiSums:
         self._kpis = kpis
         self._calendar = calendar
         self.start = 0
+        self.trimmed = False
         self.minutes: Sums = self._empty(0)
         self.hours: dict[int, Sums] = {}
         self.days: dict[int, Sums] = {}
@@ -62,10 +63,17 @@ class KpiSums:
         """The first minute not summed yet."""
         return self.start + len(self.minutes)
 
+    def oldest(self) -> int:
+        """The first minute that may still be set: none before those held, once older ones were forgotten."""
+        return self.start if self.trimmed else 0
+
     def put(self, start: int, sums: Sums) -> None:
         """Sets the sums of consecutive minutes from `start` on; later ones that are held stay."""
         self._prefix = None
         if not len(self.minutes):
+            self.start = start
+        if start < self.start:
+            self.minutes = np.concatenate([self._empty(self.start - start), self.minutes])
             self.start = start
         if start > self.end:
             sums = np.concatenate([self._empty(start - self.end), sums])
@@ -105,6 +113,7 @@ class KpiSums:
         if extra > 0:
             self.minutes = self.minutes[extra:]
             self.start += extra
+            self.trimmed = True
         for rows, oldest in (
             (self.hours, self.end // 60 - HOURS_KEPT),
             (self.days, self.end - DAYS_KEPT * DAY // MINUTE),
@@ -191,3 +200,4 @@ class KpiSums:
             minutes = [part for part in minutes if part[0] >= end - MINUTES_KEPT - 60]
             self.start = minutes[0][0]
             self.minutes = np.concatenate([part for _, part in minutes])
+            self.trimmed = min(self.hours) < self.start // 60

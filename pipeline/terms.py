@@ -13,7 +13,7 @@ from kpis.tariffs import price_series
 from pipeline.facts import KNOWN_COVERAGE
 from pipeline.minutes import STEP, Minutes
 from pipeline.plans import PlantPlan, PointPlan
-from plant.model import Term
+from plant.model import Kind, Term
 from plant.reading import MINUTE, Quality
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,11 @@ UNBOUNDED = np.inf
 
 @dataclass
 class Amounts:
-    """One term over consecutive minutes: float64 amounts [STEP, whole numbers] and what is known of them."""
+    """One term over consecutive minutes: float64 amounts [STEP, whole numbers] and what is known of them.
+
+    `low` and `high` are what an amount may have been: the amount itself where it was measured, anything that the
+    declared range allows where it is unknown or estimated.
+    """
 
     amount: Floats
     known: NDArray[np.bool_]
@@ -40,7 +44,8 @@ def evaluate(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> Amounts:
     parts = [facts[name] for name in term.names()]
     known = np.logical_and.reduce([known_minutes(part) for part in parts])
     if term.as_ == "hours":
-        amount, low, high = np.where(known, 1 / 60, 0.0), np.zeros(len(own.amount)), np.full(len(own.amount), 1 / 60)
+        amount = np.where(known, 1 / 60, 0.0)
+        low, high = amount, np.full(len(own.amount), 1 / 60)
     elif term.as_ in ("load", "cooling", "normalised_flow"):
         amount, low, high = _derived(plan, term, facts)
     else:
@@ -56,8 +61,8 @@ def evaluate(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> Amounts:
     return Amounts(
         _steps(np.where(known, amount * term.times, 0.0)),
         known,
-        _steps(np.where(known, 0.0, np.nan_to_num(low, nan=-UNBOUNDED, neginf=-UNBOUNDED))),
-        _steps(np.where(known, 0.0, np.nan_to_num(high, nan=UNBOUNDED, posinf=UNBOUNDED))),
+        _steps(np.nan_to_num(low, nan=-UNBOUNDED, neginf=-UNBOUNDED)),
+        _steps(np.nan_to_num(high, nan=UNBOUNDED, posinf=UNBOUNDED)),
         np.logical_or.reduce([part.estimated > 0 for part in parts]),
         np.logical_or.reduce([part.quality == Quality.SUSPECT for part in parts]),
     )
@@ -84,13 +89,19 @@ def _factor(plan: PlantPlan, term: Term, point: PointPlan, minutes: NDArray[np.i
 
 
 def _span(point: PointPlan, facts: Minutes, amount: bool) -> tuple[Floats, Floats]:
-    """What each minute is: known ones as they are, others anything the point's declared range allows."""
+    """What each minute is: measured ones as they are, others anything the point's declared range allows.
+
+    An interval's amount is exact, only its course within the span is estimated: it stays as it is.
+    """
     known = known_minutes(facts)
+    sure = known & ((facts.estimated == 0) | (point.kind is Kind.INTERVAL))
     value = facts.amount * STEP if amount else facts.mean
     low, high = point.low, point.high
     if not amount and point.range:
         low, high = point.range
-    return np.where(known, value, low), np.where(known, value, high)
+    least = np.where(known, np.minimum(value, low), low)
+    most = np.where(known, np.maximum(value, high), high)
+    return np.where(sure, value, least), np.where(sure, value, most)
 
 
 def _derived(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> tuple[Floats, Floats, Floats]:
@@ -116,8 +127,9 @@ def _derived(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> tuple[Fl
     temperature, feed, concentrate, permeate = (facts[name or ""].mean for name in names)
     assert term.design_pressure is not None
     amount = science.normalised_flow(own.units(), temperature, feed, concentrate, permeate, term.design_pressure)
-    n = len(amount)
-    return amount, np.full(n, -UNBOUNDED), np.full(n, UNBOUNDED)
+    parts = [facts[name] for name in term.names()]
+    sure = np.logical_and.reduce([known_minutes(part) & (part.estimated == 0) for part in parts])
+    return amount, np.where(sure, amount, -UNBOUNDED), np.where(sure, amount, UNBOUNDED)
 
 
 def _product(a: tuple[Floats, Floats], b: tuple[Floats, Floats], times: float) -> tuple[Floats, Floats]:

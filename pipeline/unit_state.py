@@ -23,7 +23,9 @@ SERIES_COLUMNS = ("time", "value", "status", "suspect", "total")
 
 @dataclass
 class UnitState:
-    """`settled` is the first minute not settled yet; `heard` the newest source time of each device."""
+    """`settled` is the first minute not settled yet; `heard` the newest source time of each device; `whole`, for points
+    whose older readings were forgotten, the first minute that can still be worked out from readings; `flat` when the
+    flat stretch last found began."""
 
     position: int = 0
     settled: int | None = None
@@ -32,7 +34,8 @@ class UnitState:
     heard: dict[str, int] = field(default_factory=dict)
     series: dict[str, Series] = field(default_factory=dict)
     minutes: dict[str, Minutes] = field(default_factory=dict)
-    reported: dict[str, int] = field(default_factory=dict)
+    whole: dict[str, int] = field(default_factory=dict)
+    flat: dict[str, int] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
     stored: set[int] = field(default_factory=set)
 
@@ -41,21 +44,27 @@ class UnitState:
         if self.settled is None:
             return
         edge = self.settled * MINUTE - KEPT_US
-        for series in self.series.values():
-            if len(series) and series.time[0] < edge - HOUR:
-                series.drop_before(edge)
-                self.touched.add(int(series.time[0]) // HOUR)
+        for name, series in self.series.items():
+            if len(series) and series.time[0] < edge - HOUR and series.drop_before(edge) and len(series):
+                self.whole[name] = -(-int(series.time[0]) // MINUTE)
+                self.touched.update((series.time[series.time < edge] // HOUR).tolist(), [edge // HOUR])
         for minutes in self.minutes.values():
             minutes.drop_before(edge // MINUTE)
 
     def checkpoint(self) -> list[StateRow]:
         """The rows touched since the last checkpoint (None: delete), the head always."""
         rows: list[StateRow] = []
-        first = min((int(series.time[0]) // HOUR for series in self.series.values() if len(series)), default=0)
-        for hour in sorted({hour for hour in self.stored if hour < first}):
+        oldest = (self.settled * MINUTE - KEPT_US) // HOUR - 1 if self.settled is not None else 0
+        # a silent point's last readings may lie far back: their hours stay, emptied of all else, not all hours since
+        heads = {
+            hour
+            for series in self.series.values()
+            for hour in (series.time[: np.searchsorted(series.time, oldest * HOUR)] // HOUR).tolist()
+        }
+        for hour in sorted(hour for hour in self.stored if hour < oldest and hour not in heads):
             rows.append(("", "hour", hour, None))
             self.stored.discard(hour)
-        for hour in sorted(hour for hour in self.touched if hour >= first):
+        for hour in sorted(heads | {hour for hour in self.touched if hour >= oldest}):
             rows.append(("", "hour", hour, self._hour(hour)))
             self.stored.add(hour)
         self.touched.clear()
@@ -66,7 +75,8 @@ class UnitState:
             tick_us=self.tick_us,
             began_us=self.began_us,
             heard=self.heard,
-            reported=self.reported,
+            whole=self.whole,
+            flat=self.flat,
         )
         return [*rows, ("", "head", 0, head)]
 

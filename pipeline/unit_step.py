@@ -6,6 +6,8 @@ the horizon late) has that point judged anew from there; what differs is publish
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,14 +42,11 @@ def step_unit(plan: UnitPlan, state: UnitState, messages: UnitMessages) -> Resul
         state.tick_us = max(messages.tick_us, state.tick_us or 0)
     readings, findings = _receive(plan, state, messages, results)
     merged = _merge(plan, state, readings, findings)
-    before = state.settled
-    state.settled = _settle(plan, state, readings)
+    start = _begin(state, messages, readings)
+    state.settled = _settle(plan, state)
     results.settled = state.settled
     changed: dict[str, int] = {}
     if state.settled is not None:
-        start = before if before is not None else state.settled
-        if before is None and len(readings):
-            start = int(readings.time.min()) // MINUTE
         for name, point in plan.points.items():
             _facts(point, state, merged.get(name), start, changed, findings, results, name in plan.owned)
     _publish(plan, findings, messages.position, results)
@@ -66,10 +65,9 @@ def _receive(
     quality, finding = readings.quality.copy(), readings.finding.astype(np.int64)
     names = [*readings.findings, "future", "late", "out of range"]
     future = readings.time > messages.now_us + FUTURE_US
-    oldest = state.settled * MINUTE - HORIZON if state.settled is not None else np.iinfo(np.int64).min
-    late = readings.time < oldest
-    low = np.array([(plan.points[name].range or (-np.inf, np.inf))[0] for name in readings.points])
-    high = np.array([(plan.points[name].range or (-np.inf, np.inf))[1] for name in readings.points])
+    settled_us = state.settled * MINUTE if state.settled is not None else messages.now_us
+    late = readings.time < settled_us - HORIZON
+    low, high = np.array([_range(plan.points[name]) for name in readings.points]).T
     with np.errstate(invalid="ignore"):
         outside = (readings.value < low[readings.point]) | (readings.value > high[readings.point])
     for offset, mask in enumerate((future, late, outside)):
@@ -104,6 +102,11 @@ def _receive(
     return checked.take(kept), findings
 
 
+def _range(point: PointPlan) -> tuple[float, float]:
+    """The values that a point can have; a totaliser that only rises is never negative."""
+    return point.range or (0.0 if point.kind is Kind.COUNTER else -np.inf, np.inf)
+
+
 def _merge(
     plan: UnitPlan, state: UnitState, readings: Readings, findings: list[tuple[str, Finding]]
 ) -> dict[str, Merged]:
@@ -127,14 +130,23 @@ def _merge(
     return merged
 
 
-def _settle(plan: UnitPlan, state: UnitState, readings: Readings) -> int | None:
+def _begin(state: UnitState, messages: UnitMessages, readings: Readings) -> int:
+    """The first minute to work out: where the last step ended, or where the unit begins when that was not known before.
+
+    A unit begins at the first tick, or at a reading of an earlier time.
+    """
+    marks = [state.began_us, messages.first_tick_us, int(readings.time.min()) if len(readings) else None]
+    began_us = min((mark for mark in marks if mark is not None), default=None)
+    earlier = began_us != state.began_us
+    state.began_us = began_us
+    first = (began_us or 0) // MINUTE
+    return first if earlier or state.settled is None else max(state.settled, first)
+
+
+def _settle(plan: UnitPlan, state: UnitState) -> int | None:
     """The first minute that is not settled."""
-    if state.tick_us is None:
+    if state.tick_us is None or state.began_us is None:
         return None
-    if state.began_us is None:
-        if not len(readings):
-            return None
-        state.began_us = min(int(readings.time.min()), state.tick_us)
     marks, silent = [], [MINUTE]
     for device in {point.device for point in plan.points.values() if point.settles()}:
         heard = state.heard.get(device, state.began_us)
@@ -167,7 +179,7 @@ def _facts(
         fresh = Minutes.unknown(start, state.settled)
     else:
         start = min(start, _judge(point, state, series, merged, start, changed, findings) // MINUTE)
-        start = max(start, state.settled - HORIZON // MINUTE - 60, minutes.start if len(minutes.amount) else start)
+        start = max(start, state.whole.get(point.name, start))
         fresh = minute_facts(point, series, start, state.settled)
     differs = minutes.changed_from(fresh)
     if differs is None:
@@ -196,7 +208,7 @@ def _judge(
     if point.witness or point.kind in JUDGED:
         witness = state.minutes.get(point.witness) if point.witness else None
         first, found = mark_frozen(point, series, first, witness)
-        findings += [(point.name, finding) for finding in found]
+        findings += [(point.name, _since(state, point, series, finding)) for finding in found]
     if not len(series):
         return start * MINUTE
     if point.kind in JUDGED:
@@ -208,8 +220,17 @@ def _judge(
     time = int(series.time[min(first, len(series) - 1)])
     if point.kind is Kind.INTERVAL:
         time -= 0 if point.begins else point.span_us
-    state.touched.add(time // HOUR)
+    state.touched.update(range(time // HOUR, int(series.time[-1]) // HOUR + 1))
     return time
+
+
+def _since(state: UnitState, point: PointPlan, series: Series, finding: Finding) -> Finding:
+    """A flat stretch whose beginning was forgotten goes on from where it was first found."""
+    if finding.name != "flat":
+        return finding
+    start = state.flat.get(point.name, finding.start) if finding.start == series.time[0] else finding.start
+    state.flat[point.name] = start
+    return replace(finding, start=start)
 
 
 def _find_gaps(point: PointPlan, series: Series, first: int, findings: list[tuple[str, Finding]]) -> None:
@@ -232,15 +253,14 @@ def _publish(plan: UnitPlan, findings: list[tuple[str, Finding]], revision: int,
     if rows:
         columns = ["point", "start", "end", "finding", "evidence", "revision"]
         results.add("notices", pl.DataFrame(rows, schema=columns, orient="row").cast(NOTICES.schema))  # type: ignore[arg-type]
-    results.add("facts", facts_frame(plan.points, results.facts, revision))
 
 
-def facts_frame(points: dict[str, PointPlan], facts: dict[str, Minutes], revision: int) -> pl.DataFrame:
-    """Minute facts of several points as rows of the table."""
-    parts = [part for part in facts.values() if len(part.amount)]
-    if not parts:
+def facts_frame(points: Mapping[str, PointPlan], facts: Sequence[tuple[str, Minutes, int]]) -> pl.DataFrame:
+    """Minute facts as rows of the table; `facts` holds (point, minutes, revision)."""
+    if not facts:
         return FACTS.empty()
-    plans = [points[name] for name, part in facts.items() if len(part.amount)]
+    parts = [part for _, part, _ in facts]
+    plans = [points[name] for name, _, _ in facts]
     of = np.repeat(np.arange(len(parts)), [len(part.amount) for part in parts])
     minute = np.concatenate([part.start + np.arange(len(part.amount), dtype=np.int64) for part in parts])
     amounts = [
@@ -258,5 +278,5 @@ def facts_frame(points: dict[str, PointPlan], facts: dict[str, Minutes], revisio
     for name in ("coverage", "estimated"):
         columns[name] = pl.Series(np.concatenate([getattr(part, name) for part in parts]).astype(np.float32))
     columns["quality"] = QUALITY.gather(np.concatenate([part.quality for part in parts]))
-    columns["revision"] = pl.Series(np.full(len(of), revision))
+    columns["revision"] = pl.Series(np.array([revision for _, _, revision in facts])[of])
     return pl.DataFrame(columns)

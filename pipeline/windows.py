@@ -44,7 +44,9 @@ def windows(calendar: Calendar, first: int, end: int) -> list[Spans]:
     midnights = _midnights(calendar, first, end)
     hourly = np.unique(np.concatenate([_multiples(first, end, HOUR_MINUTES), midnights]))
     found = [_trailing(name, fine, length, "") for name, length in TRAILING_FINE.items()]
-    found.append(_periods("shift", fine, [calendar.shift(int(e - 1) * MINUTE) for e in fine], ""))
+    closing = [period.end // MINUTE for period in calendar.shifts(first * MINUTE, end * MINUTE)]
+    within = np.unique(np.concatenate([fine, np.array([at for at in closing if first < at <= end], np.int64)]))
+    found.append(_periods("shift", within, [calendar.shift(int(e - 1) * MINUTE) for e in within], ""))
     whole = hourly[hourly % HOUR_MINUTES == 0]
     found += [_trailing(name, whole, length, "hour") for name, length in TRAILING_HOURLY.items()]
     by_name = {"day": calendar.day, "month": calendar.month, "year": calendar.year}

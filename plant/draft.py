@@ -17,13 +17,15 @@ class Draft:
     """What checks work on.
 
     `plant` holds the sound blocks only; `declared` every name that a map of the text declares, sound or not, so that
-    nothing dangles merely because it is wrong in itself; `rows` which entries of the text's lists the plant's hold.
+    nothing dangles merely because it is wrong in itself; `rows` which entries of the text's lists the plant's hold;
+    `unreadable` which maps of names cannot be read at all.
     """
 
     plant: Plant
     document: Document
     declared: dict[str, frozenset[str]]
     rows: dict[str, list[int]]
+    unreadable: frozenset[str] = frozenset()
 
     def fault(self, where: Where, message: str, hint: str = "") -> Fault:
         """A fault at the line of a path."""

@@ -27,18 +27,26 @@ def load_text(text: str, path: Path) -> Plant:
 
 
 def examine(text: str, path: Path) -> tuple[Plant | None, Document]:
-    """The plant, None when anything is wrong, and the document with all faults and the line of every key.
+    """The plant, None when anything is wrong, and the document with all faults and the line of every key."""
+    _, document = inspect(text, path)
+    return (None if document.faults else Plant.model_validate(document.data)), document
 
-    Other folders that check a plant of their own knowledge say where with `document.fault(("points", "gas"), …)`.
+
+def inspect(text: str, path: Path) -> tuple[Plant, Document]:
+    """What is sound of the plant that a text describes, and the document with all faults and the line of every key.
+
+    Blocks that are sound in part lack the other fields (`plant.partial`). Other folders that check a plant of their
+    own knowledge say where with `document.fault(("points", "gas"), …)`.
     """
     document = read(text, path)
     correct(document)
     validation = Validation(document)
     document.faults.extend(validation.faults)
+    draft = validation.draft()
     if document.data is not None:
-        document.faults.extend(check(validation.draft()))
+        document.faults.extend(check(draft))
     document.faults[:] = sorted(set(document.faults))
-    return (None if document.faults else Plant.model_validate(document.data)), document
+    return draft.plant, document
 
 
 def read_text(path: Path) -> str:

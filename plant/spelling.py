@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from functools import cache
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
 from plant.document import Document, Where
 from plant.draft import suggestion
 from plant.model import Plant
+from plant.partial import TAG, members, tag
 
-TAG = "protocol"
 
-
-def correct(document: Document) -> None:
+def correct(document: Document, root: type[BaseModel] = Plant) -> None:
     """Report every unknown key of a document; rename it to what was plainly meant, else leave it out."""
-    _walk(document, Plant, document.data, ())
+    _walk(document, root, document.data, ())
 
 
 def _walk(document: Document, annotation: Any, data: Any, where: Where) -> None:
-    members = _members(annotation)
-    if isinstance(data, dict) and TAG not in data and any(_tag(member) for member in members):
+    members = members(annotation)
+    if isinstance(data, dict) and TAG not in data and any(tag(member) for member in members):
         for key in get_close_matches(TAG, data, n=1, cutoff=0.6):
             _report(document, where, key, [TAG])
             document.rename(where, data, key, TAG)
     for member in members:
         origin, arguments = get_origin(member), get_args(member)
         if isinstance(member, type) and issubclass(member, BaseModel):
-            if isinstance(data, dict) and _tag(member) in (None, data.get(TAG)):
+            if isinstance(data, dict) and tag(member) in (None, data.get(TAG)):
                 _keys(document, member, data, where)
         elif origin is dict and isinstance(data, dict):
             for key in list(data):
@@ -60,21 +58,3 @@ def _report(document: Document, where: Where, key: str, free: list[str]) -> None
 def _fields(block: type[BaseModel]) -> dict[str, Any]:
     """The keys of a block as they are written, with their annotations."""
     return {field.alias or name: field.annotation for name, field in block.model_fields.items()}
-
-
-def _members(annotation: Any) -> list[Any]:
-    """The alternatives of an annotation without Annotated and None."""
-    if get_origin(annotation) is Annotated:
-        return _members(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return [one for part in get_args(annotation) if part is not type(None) for one in _members(part)]
-    return [annotation]
-
-
-@cache
-def _tag(block: Any) -> str | None:
-    """The protocol that tells one kind of device from another; None for everything else."""
-    field = block.model_fields.get(TAG) if isinstance(block, type) and issubclass(block, BaseModel) else None
-    if field is None or get_origin(field.annotation) is not Literal:
-        return None
-    return str(get_args(field.annotation)[0])

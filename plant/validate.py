@@ -5,42 +5,50 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from datetime import date
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from plant.document import Document, Where
 from plant.draft import Draft
 from plant.errors import Fault
 from plant.explain_error import explain
-from plant.model import Audit, Block, Plant, Site, Text
+from plant.model import Audit, Block, Plant, Site
+from plant.partial import Unsound, blank, sound_part
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_FIRST = {"format": "format: keepclean/1"}
 
 
 class Validation:
-    """The sound blocks of a document (by the model's field names) and the faults of the others."""
+    """The sound blocks of a document (by the model's field names) and the faults of the others.
 
-    def __init__(self, document: Document) -> None:
+    `unreadable` are the blocks that are there, or ought to be, but hold nothing that can be read.
+    """
+
+    def __init__(self, document: Document, root: type[BaseModel] = Plant, kind: str = "plant description") -> None:
         self.document = document
         self.sound: dict[str, Any] = {}
         self.faults: list[Fault] = []
         self.declared: dict[str, frozenset[str]] = {}
         self.rows: dict[str, list[int]] = {}
+        self.unreadable: set[str] = set()
         data = document.data if isinstance(document.data, dict) else {}
         if not isinstance(document.data, dict) and not document.left_out:
-            hint = "begin with 'format: keepclean/1'"
-            self.faults.append(document.fault((), "this is not a plant description", hint))
-        for name, field in Plant.model_fields.items():
+            first = next(iter(root.model_fields))
+            self.faults.append(document.fault((), f"this is not a {kind}", f"begin with '{_FIRST.get(first, first)}'"))
+        for name, field in root.model_fields.items():
             key = field.alias or name
             if get_origin(field.annotation) is dict:
                 self.declared[name] = frozenset(data[key]) if isinstance(data.get(key), dict) else frozenset()
+                if not isinstance(data.get(key, None if field.is_required() else {}), dict):
+                    self.unreadable.add(name)
             if key in data:
-                self._block(name, key, field.annotation, data[key])
+                annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+                self._block(name, key, annotation, data[key])
             elif field.is_required() and isinstance(document.data, dict) and not document.may_hold(key):
-                self.faults.append(document.fault((), f"the block '{key}' is missing", "every description needs it"))
+                self.faults.append(document.fault((), f"'{key}' is missing", f"every {kind} needs it"))
 
     def _block(self, name: str, key: str, annotation: Any, data: Any) -> None:
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -61,23 +69,19 @@ class Validation:
                 self.sound[name] = value
 
     def plant(self) -> Plant:
-        """A plant of the sound blocks; a site or an audit that is not sound is replaced by an empty one."""
-        blank: dict[str, Any] = {
-            "site": Site(id="unknown", name=Text(en="", zh=""), time_zone="UTC"),
-            "audit": Audit(name=Text(en="", zh=""), period=(date.min, date.min), baseline_year=1),
-            "devices": {},
-            "points": {},
-        }
-        return Plant.model_construct(**{"format": "keepclean/1"} | blank | self.sound)
+        """A plant of the sound blocks; a site or an audit that is not there is one without sound fields."""
+        bare: dict[str, Any] = {"site": blank(Site), "audit": blank(Audit), "devices": {}, "points": {}}
+        return Plant.model_construct(**{"format": "keepclean/1"} | bare | self.sound)
 
     def draft(self) -> Draft:
         """What the cross checks work on."""
-        return Draft(self.plant(), self.document, self.declared, self.rows)
+        return Draft(self.plant(), self.document, self.declared, self.rows, frozenset(self.unreadable))
 
     def _one(self, annotation: Any, data: Any, where: Where) -> Any:
-        """The validated value; None when it is not sound or not whole."""
+        """The validated value, or what is sound of it; None when nothing is, or when lines of it were left out."""
         if self.document.damaged(where):
             return None
+        unsound: set[Where] = set()
         reported: set[Where] = set()
         value = None
         try:
@@ -85,17 +89,25 @@ class Validation:
         except ValidationError as error:
             for one in error.errors():
                 fault_at, message, hint = explain(data, one)
-                reported.add((*where, *fault_at))
+                reported.add(fault_at)
+                unsound.add((*fault_at, one["loc"][-1]) if one["type"] == "missing" else fault_at)
                 self._fault((*where, *fault_at), message, hint)
-        for path, leaf in _leaves(data, where):
+        for path, leaf in _leaves(data, ()):
             if path in reported:
                 continue
-            if isinstance(leaf, bool) and path[-1] not in _truths():
+            if isinstance(leaf, bool) and (path or where)[-1] not in _truths():
+                unsound.add(path)
                 hint = "YAML reads yes, no, on and off as true and false: write a number, or a text in quotes"
-                self._fault(path, "this is true or false", hint)
+                self._fault((*where, *path), "this is true or false", hint)
             elif isinstance(leaf, float) and not math.isfinite(leaf):
-                self._fault(path, f"{leaf} is not a finite number", "write a number")
-        return value
+                unsound.add(path)
+                self._fault((*where, *path), f"{leaf} is not a finite number", "write a number")
+        if not unsound:
+            return value
+        try:
+            return sound_part(annotation, data, unsound)
+        except Unsound:
+            return None
 
     def _fault(self, where: Where, message: str, hint: str) -> None:
         label = ".".join(str(step) for step in where)

@@ -10,8 +10,9 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,16 @@ class FakeHistory:
     def __init__(self, plant: Plant, clock: PlantClock) -> None:
         self.plant, self.clock = plant, clock
         self.asked = 0
-        self.frames = {
-            "kpi": made_up_kpis(plant),
-            "blocks": made_up_blocks(plant),
-            "drift": made_up_drifts(),
-            "alarms": made_up_alarms(),
-            "notices": made_up_notices(),
-            "readings": made_up_readings(plant),
-            "facts": made_up_facts(plant),
+        makers: dict[str, Callable[[], pl.DataFrame]] = {
+            "kpi": lambda: made_up_kpis(plant),
+            "blocks": lambda: made_up_blocks(plant),
+            "drift": made_up_drifts,
+            "alarms": made_up_alarms,
+            "notices": made_up_notices,
+            "readings": lambda: made_up_readings(plant),
+            "facts": lambda: made_up_facts(plant),
         }
+        self.frame = cache(lambda name: makers[name]())
 
     def table(
         self,
@@ -61,7 +63,7 @@ class FakeHistory:
         where: Mapping[str, str | Sequence[str]] | None = None,
     ) -> pl.DataFrame:
         self.asked += 1
-        table, found = TABLES[name], self.frames[name]
+        table, found = TABLES[name], self.frame(name)
         if name == "facts":
             found = found.with_columns(minute=pl.col("minute") + self.elapsed())
         if start_us is not None:
@@ -75,13 +77,13 @@ class FakeHistory:
     def latest_kpis(self) -> pl.DataFrame:
         self.asked += 1
         wave = 1 + 0.01 * np.sin(self.clock.now_us() / (7 * MINUTE))
-        newest = self.frames["kpi"].sort("end").unique(["kpi", "scope", "product", "window"], keep="last")
+        newest = self.frame("kpi").sort("end").unique(["kpi", "scope", "product", "window"], keep="last")
         moving = pl.when(pl.col("window") == "1h").then(pl.col("value") * wave).otherwise(pl.col("value"))
         return newest.with_columns(value=moving)
 
     def latest_readings(self) -> pl.DataFrame:
         self.asked += 1
-        return self.frames["readings"].with_columns(time=pl.col("time") + self.elapsed())
+        return self.frame("readings").with_columns(time=pl.col("time") + self.elapsed())
 
     def elapsed(self) -> timedelta:
         """How far plant time has moved on since NOW, in whole minutes."""

@@ -101,7 +101,7 @@ def test_a_point_that_never_spoke_is_in_the_list() -> None:
     assert silent.time is None and silent.value is None and silent.late and silent.poor
 
 
-@pytest.mark.parametrize(("age", "late"), [(2 * MINUTE, False), (4 * MINUTE, True)])
+@pytest.mark.parametrize(("age", "late"), [(3 * MINUTE, False), (4 * MINUTE, True)])
 def test_a_minute_meter_is_late_after_three_intervals(age: int, late: bool) -> None:
     """Three polls of a minute."""
     assert health([reading("mains_kwh", age)])["mains_kwh"].late is late
@@ -129,9 +129,25 @@ def test_notices_are_the_newest_first_and_may_name_no_point() -> None:
         {"point": "gas", "start": to_datetime(NOW - HOUR), "finding": "gap", "evidence": "61 min"},
         {"point": "", "start": to_datetime(NOW), "finding": "disk budget nearly used up", "evidence": "46 of 50 GiB"},
     ]
-    found = notices(frame(NOTICES, rows), PLANT)
-    assert [notice.point for notice in found] == ["", "gas"]
-    assert found[0].title is None and found[1].title is PLANT.points["gas"].title
+    found = notices(frame(NOTICES, rows))
+    assert [notice.points for notice in found] == [("",), ("gas",)]
+
+
+def test_what_befell_many_points_alike_is_one_notice() -> None:
+    """A gateway that was away is one line, not one for each of its points."""
+    rows = [
+        {"point": point, "start": to_datetime(NOW), "finding": "gap", "evidence": "8 min"}
+        for point in ("gas", "zn_area")
+    ]
+    (found,) = notices(frame(NOTICES, rows))
+    assert found.points == ("gas", "zn_area")
+
+
+def test_a_fast_plant_is_given_real_seconds() -> None:
+    """At 60 times the speed four plant minutes are four real seconds: still on their way."""
+    readings = frame(READINGS, [reading("mains_kwh", 4 * MINUTE)])
+    seen = {point.name: point for point in points(readings, FACTS.empty(), PLANT, NOW, speed=60.0)}
+    assert not seen["mains_kwh"].late
 
 
 def test_a_device_that_stopped_answering_is_silent() -> None:

@@ -1,0 +1,170 @@
+"""What is computed of points: coefficients, prices, KPIs, baselines, options; `plant.model` offers all of it."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from plant.block import SITE, Block, Seconds, Title
+
+
+class Fuel(Block):
+    """A fuel; kgce, GJ and CO2 all derive from its one net calorific value in force at a time."""
+
+    title: Title
+    unit: str
+    ncv: Annotated[float, Field(gt=0, description="net calorific value [MJ per unit]")]
+    carbon_content: Annotated[float, Field(gt=0, description="carbon per energy [t C/TJ]")]
+    oxidation: Annotated[float, Field(gt=0, le=1)] = 0.99
+    source: str
+    since: date | None = Field(default=None, alias="from")
+
+
+class Factor(Block):
+    """A dated coefficient: how much of `quantity` a unit of a carrier stands for."""
+
+    carrier: str
+    quantity: Literal["energy", "co2_location", "co2_market", "co2_direct"]
+    value: float
+    unit: str
+    edition: str
+    source: str
+    since: date | None = Field(default=None, alias="from")
+
+
+class Band(Block):
+    """A time-of-use price: hours of the day as 'HH:MM-HH:MM', in the months given (all when left out)."""
+
+    name: Title
+    price: Annotated[float, Field(ge=0)]
+    hours: list[str]
+    months: list[Annotated[int, Field(ge=1, le=12)]] = Field(default=list(range(1, 13)))
+
+
+class Tariff(Block):
+    """What a unit of a carrier costs: one `price`, or `bands` by time of use; from a date on."""
+
+    carrier: str
+    unit: str
+    price: Annotated[float, Field(ge=0)] | None = None
+    bands: list[Band] = Field(default=[])
+    source: str
+    since: date | None = Field(default=None, alias="from")
+
+
+class Term(Block):
+    """One term of a sum: a point's amount, or something derived from it minute by minute.
+
+    amount: the point's own amount. energy: × its carrier's kgce. co2_direct, co2_location, co2_market: × its carrier's
+    factor. cost: × its carrier's tariff. load: concentration `point` × amount of `flow`. cooling: `point` a flow,
+    `supply` and `return` temperatures. normalised_flow: `point` a permeate flow at `temperature` and pressures.
+    hours: the time over which `point` is known.
+    """
+
+    point: str
+    as_: Literal[
+        "amount",
+        "energy",
+        "co2_direct",
+        "co2_location",
+        "co2_market",
+        "cost",
+        "load",
+        "cooling",
+        "normalised_flow",
+        "hours",
+    ] = Field(default="amount", alias="as")
+    times: float = 1.0
+    flow: str | None = None
+    supply: str | None = None
+    return_: str | None = Field(default=None, alias="return")
+    temperature: str | None = None
+    feed_pressure: str | None = None
+    concentrate_pressure: str | None = None
+    permeate_pressure: str | None = None
+    design_pressure: float | None = None
+
+    def names(self) -> list[str]:
+        """Every point that the term reads."""
+        others = (
+            self.flow,
+            self.supply,
+            self.return_,
+            self.temperature,
+            self.feed_pressure,
+            self.concentrate_pressure,
+            self.permeate_pressure,
+        )
+        return [self.point, *(name for name in others if name is not None)]
+
+
+class Target(Block):
+    """What the audit set: baseline-year value, near-term and long-term target, limits of grade I, II, III."""
+
+    baseline: float
+    near_term: float
+    long_term: float
+    grades: tuple[float, float, float] | None = None
+    limiting: bool = False
+
+
+class Kpi(Block):
+    """A ratio of sums (or, without a denominator, a plain sum) of one scope over a window."""
+
+    title: Title
+    scope: str = SITE
+    numerator: list[Term]
+    denominator: list[Term] = Field(default=[])
+    unit: str
+    times: float = 1.0
+    better: Literal["lower", "higher"] = "lower"
+    decimals: Annotated[int, Field(ge=0, le=6)] = 2
+    minimum: Annotated[float, Field(ge=0)] = 0.0
+    coverage_limit: Annotated[float, Field(ge=0, le=1)] = 0.9
+    target: Target | None = None
+
+    def terms(self) -> list[Term]:
+        """Numerator and denominator together."""
+        return [*self.numerator, *self.denominator]
+
+
+class Driver(Block):
+    """A relevant variable of a baseline: a point's amount or mean in the block, optionally as degrees beyond a base."""
+
+    point: str
+    above: float | None = None
+    below: float | None = None
+
+
+class Baseline(Block):
+    """An energy baseline (EnB) of one sub-meter and the chart that watches its residuals.
+
+    `response = A + Σ b·driver` per block (ISO 50006). `drift` says which direction asks for a person; the other is a
+    notice. `first_check` is what the supervisor looks at first.
+    """
+
+    title: Title
+    scope: str
+    response: str
+    drivers: list[Driver] = Field(default=[])
+    drift: Literal["rise", "fall"] = "rise"
+    block: Seconds = 3600.0
+    likely_cause: Title
+    first_check: Title
+    derived_driver: bool = False
+
+
+class Option(Block):
+    """A measure that the audit implemented, with what it promised."""
+
+    title: Title
+    kind: Literal["no_cost", "low_cost", "medium_cost", "high_cost"]
+    scope: str
+    commissioned: date
+    kpi: str
+    promised: Annotated[float, Field(gt=0, description="saving [unit of `promised_unit` a year]")]
+    promised_unit: str
+    investment: float = 0.0
+    baselines: list[str] = Field(default=[])

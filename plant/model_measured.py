@@ -1,0 +1,155 @@
+"""Where values come from: devices, the broker, points, columns of a file; `plant.model` offers all of it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from plant.block import Block, Seconds, Title
+
+
+class Modbus(Block):
+    """A meter or PLC read over Modbus TCP; `profile` names a meter profile or a file beside the description."""
+
+    protocol: Literal["modbus"]
+    title: Title
+    address: Annotated[str, Field(pattern=r"^[^:\s]+:\d+$")]
+    device_id: Annotated[int, Field(ge=0, le=255)] = 1
+    profile: str
+    interval: Seconds = 60.0
+    timeout: Seconds = 1.0
+    ct_ratio: Annotated[float, Field(gt=0)] = 1.0
+    pt_ratio: Annotated[float, Field(gt=0)] = 1.0
+    accuracy_class: str | None = None
+    certificate: str | None = None
+    calibrated_until: date | None = None
+
+
+class Mqtt(Block):
+    """A source of MQTT messages.
+
+    `payload` says what a message holds: `number` (a bare number; `{read}` in the topic stands for each point's
+    `read`), `json` (an object; `read` is a dotted path), `json_array` (a list of objects, each with a tag field that
+    `read` matches). `time` is the path of the source time in the payload, without it the time of receipt is used.
+    """
+
+    protocol: Literal["mqtt"]
+    title: Title
+    topic: str
+    payload: Literal["number", "json", "json_array"]
+    time: str | None = None
+    time_format: Literal["rfc3339", "epoch_s", "epoch_ms", "local"] = "rfc3339"
+    tag: str = "tag"
+    value: str = "value"
+    interval: Seconds = 60.0
+    disorder: Seconds = 60.0
+    accuracy_class: str | None = None
+    certificate: str | None = None
+    calibrated_until: date | None = None
+
+
+class Manual(Block):
+    """Values that a person or a file brings: laboratory samples, weighed sludge, imported history."""
+
+    protocol: Literal["manual"]
+    title: Title
+    interval: Seconds = 60.0
+    disorder: Seconds = 60.0
+
+
+Device = Annotated[Modbus | Mqtt | Manual, Field(discriminator="protocol")]
+
+
+class Broker(Block):
+    """The MQTT broker; a password comes from the file named, never from the description."""
+
+    url: str
+    client_id: str
+    username: str | None = None
+    password_file: str | None = None
+
+
+class Kind(StrEnum):
+    """What a point's values are."""
+
+    COUNTER = "counter"
+    NET = "net"
+    INTERVAL = "interval"
+    RATE = "rate"
+    LEVEL = "level"
+    COUNT = "count"
+    SAMPLE = "sample"
+
+
+class Gap(StrEnum):
+    """What a point's missing minutes become."""
+
+    UNKNOWN = "unknown"
+    HOLD = "hold"
+    INTERPOLATE = "interpolate"
+
+
+class Exchange(Block):
+    """A meter exchanged: the old one's closing and the new one's opening value."""
+
+    at: datetime
+    closing: float
+    opening: float = 0.0
+
+
+class Point(Block):
+    """One measured signal.
+
+    `unit` is what a value is read in; a `rate` names its amount per time ("kW", "m3/h"). `per_hour` is the lowest and
+    highest amount an hour can bring, `range` the lowest and highest value; both bound what is unknown and refuse what
+    cannot be. `span` is the length of an `interval`, stamped at its `begin` or `end`. `valid` is how long a `sample`
+    speaks for, from its time on. A point that stands still longer than `flat_limit` while `moves_with` moves is frozen;
+    without a witness, standing still longer than `flat_after` is a notice.
+    """
+
+    title: Title
+    unit_of: str = Field(alias="in")
+    kind: Kind
+    unit: str
+    device: str = Field(alias="from")
+    read: str
+    scale: float = 1.0
+    resolution: Annotated[float, Field(gt=0)] = 1e-6
+    range: tuple[float, float] | None = None
+    per_hour: tuple[float, float] | None = None
+    modulus: Annotated[float, Field(gt=0)] | None = None
+    on_fall: Literal["judge", "reset"] = "judge"
+    dip_limit: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    exchanges: list[Exchange] = Field(default=[])
+    span: Seconds | None = None
+    stamp: Literal["begin", "end"] = "end"
+    valid: Seconds | None = None
+    gap: Gap = Gap.UNKNOWN
+    gap_limit: Seconds | None = None
+    moves_with: str | None = None
+    flat_limit: Seconds = 900.0
+    flat_after: Seconds = 86400.0
+    heartbeat: Seconds | None = None
+    carrier: str | None = None
+
+
+class Influx(Block):
+    """An InfluxDB v2 write address; the token comes from a file."""
+
+    url: str
+    org: str = "-"
+    bucket: str
+    token_file: str | None = None
+
+
+class Wide(Block):
+    """How the columns of a wide file become points: `columns` maps a column's header to a point."""
+
+    time: str
+    time_format: str
+    day_end: Literal["as written", "midnight closes the day"] = "as written"
+    columns: dict[str, str]
+    categories: dict[str, dict[str, float]] = Field(default={})
