@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from plant.document import Document, read
 from plant.errors import ConfigurationError, Fault
+from plant.load import read_text
 from plant.model import Block, Title
+from plant.partial import tolerant
+from plant.spelling import correct
+from plant.unit_hints import suggest
+from plant.units import parse as parse_unit
+from plant.validate import Validation
 
 Order = Literal["big", "little"]
 RegisterType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -80,12 +88,20 @@ class Profile(Block):
     max_gap: Annotated[int, Field(ge=0, le=124)] = 0
     fields: dict[FieldName, RegisterField]
 
-    @model_validator(mode="after")
-    def _values_fit(self) -> Self:
-        for name, one in self.fields.items():
-            if one.width > self.max_registers:
-                raise ValueError(f"field '{name}' needs {one.width} registers, max_registers is {self.max_registers}")
-        return self
+
+@dataclass(frozen=True)
+class Examined:
+    """What is sound of a profile, and all that is wrong with it.
+
+    `profile` is None when anything is wrong; `fields` that are sound in part lack the rest (`plant.partial`).
+    `declared` are the names of all fields, None when some of them may stand in lines that could not be read.
+    """
+
+    title: str
+    profile: Profile | None
+    fields: dict[str, RegisterField]
+    declared: frozenset[str] | None
+    faults: list[Fault]
 
 
 def builtin() -> list[str]:
@@ -99,30 +115,54 @@ def load(name: str, folder: Path) -> Profile:
 
     Raises ConfigurationError when there is none, or when it is not a profile.
     """
+    examined = examine(name, folder)
+    if examined.profile is None:
+        raise ConfigurationError(examined.faults)
+    return examined.profile
+
+
+def examine(name: str, folder: Path) -> Examined:
+    """What is sound of the profile called `name`. Raises ConfigurationError when there is none."""
     if name.endswith((".yaml", ".yml")):
         path = folder / name
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError([Fault(path, 0, f"profile '{name}' cannot be read: {error}")]) from error
-    else:
-        if name not in builtin():
-            hint = f"one of {', '.join(builtin())}, or a .yaml file beside the plant description"
-            raise ConfigurationError([Fault(folder, 0, f"there is no meter profile '{name}'", hint)])
-        path = Path("profiles") / f"{name}.yaml"
-        text = (resources.files("collectors") / "profiles" / f"{name}.yaml").read_text(encoding="utf-8")
-    return parse(text, path)
+        return inspect(read_text(path), path)
+    if name not in builtin():
+        hint = f"one of {', '.join(builtin())}, or a .yaml file beside the plant description"
+        raise ConfigurationError([Fault(folder, 1, f"there is no meter profile '{name}'", hint)])
+    text = (resources.files("collectors") / "profiles" / f"{name}.yaml").read_text(encoding="utf-8")
+    return inspect(text, Path("profiles") / f"{name}.yaml")
 
 
 def parse(text: str, path: Path) -> Profile:
-    """The profile that a text describes; `path` names it in faults. Raises ConfigurationError."""
+    """The profile that a text describes; `path` names it in faults. Raises ConfigurationError with every fault."""
+    examined = inspect(text, path)
+    if examined.profile is None:
+        raise ConfigurationError(examined.faults)
+    return examined.profile
+
+
+def inspect(text: str, path: Path) -> Examined:
+    """What is sound of the profile that a text describes, and every fault with its line."""
+    document = read(text, path)
+    correct(document, Profile)
+    validation = Validation(document, Profile, "meter profile")
+    document.faults.extend(validation.faults)
+    fields: dict[str, RegisterField] = validation.sound.get("fields", {})
+    limit = validation.sound.get("max_registers", 125)
+    for name, one in fields.items():
+        document.faults.extend(tolerant(_field(document, name, one, limit)))
+    faults = sorted(set(document.faults))
+    title = " ".join(str(validation.sound.get(key, "")) for key in ("make", "model")).strip() or path.name
+    declared = None if document.left_out or "fields" in validation.unreadable else validation.declared["fields"]
+    return Examined(title, None if faults else Profile.model_validate(document.data), fields, declared, faults)
+
+
+def _field(document: Document, name: str, one: RegisterField, limit: int) -> Iterator[Fault]:
+    where = ("fields", name, "unit")
     try:
-        return Profile.model_validate(yaml.safe_load(text))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ConfigurationError([Fault(path, line, f"not YAML: {error.problem}")]) from error
-    except ValidationError as error:
-        faults = [
-            Fault(path, 0, f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}") for one in error.errors()
-        ]
-        raise ConfigurationError(faults) from error
+        parse_unit(one.unit)
+    except ValueError as error:
+        yield document.fault(where, f"{'.'.join(where)}: {error}", suggest(one.unit))
+    if one.width > limit:
+        message = f"fields.{name}: needs {one.width} registers, max_registers is {limit}"
+        yield document.fault(("fields", name), message, f"write 'max_registers: {one.width}' or more")

@@ -77,6 +77,7 @@ class DemoMenu:
             self._list = ui.element("div").classes("kc-faults")
             ui.html(words("truth_title"), tag="h3")
             self._truth = ui.html("", sanitize=False)
+            self._data_faults = ui.element("div").classes("kc-faults")
         self._progress.visible = False
 
     async def refresh(self) -> None:
@@ -114,8 +115,8 @@ class DemoMenu:
             except (KeepcleanError, OSError) as error:
                 self._failed(error)
                 return
-            with self._list:
-                for kind, heading in KINDS:
+            for kind, heading in KINDS:
+                with self._data_faults if kind == "data" else self._list:
                     self._group([entry for entry in entries if entry["kind"] == kind], kind, heading)
         self._dialog.open()
         await self.refresh()

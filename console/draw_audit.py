@@ -130,11 +130,11 @@ def options(found: Sequence[OptionState], plant: Plant, words: Words) -> Markup:
         return div("kc-empty", words("no_options"))
     columns = [
         Column(words("option")),
-        Column(words("promised"), number=True),
-        Column(words("kpi")),
+        Column(words("kpi"), wide=True),
         Column(words("before"), number=True),
         Column(words("after"), number=True),
         Column(words("change"), number=True),
+        Column(words("promised"), number=True),
         Column(words("endangered_by"), wide=True),
     ]
     return table(columns, (_option(state, plant, words) for state in found))
@@ -150,11 +150,11 @@ def _option(state: OptionState, plant: Plant, words: Words) -> Row:
     decimals = state.kpi.decimals if state.kpi else 2
     return (
         join((span("kc-strong", words.title(option.title)), span("kc-small kc-block", " · ".join(about)))),
-        f"{number(option.promised, 0)}{SPACE}{unit(option.promised_unit)} {words('a_year')}",
         words.title(state.kpi.title) if state.kpi else option.kpi,
         words("not_known") if before is None else quantity(before, state.kpi.unit if state.kpi else "", decimals),
         _after(value, words),
         _change(before, value, words),
+        f"{number(option.promised, 0)}{SPACE}{unit(option.promised_unit)} {words('a_year')}",
         _endangering(state, plant, words),
     )
 

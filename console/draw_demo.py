@@ -73,7 +73,8 @@ def _late(verdict: Verdict) -> Markup | None:
     error = verdict.onset_error
     if error is None:
         return None
-    return span("kc-small kc-error", f" {MINUS if error < 0 else '+'}{duration(abs(error))}")
+    sign = "±" if error == 0 else MINUS if error < 0 else "+"
+    return span("kc-small kc-error", f" {sign}{duration(abs(error))}")
 
 
 def _wrong(verdict: Verdict) -> Markup | None:

@@ -77,7 +77,7 @@ def points(found: Sequence[PointHealth], words: Words, now_us: int) -> Markup:
     """Points grouped by scope: last value, its age, quality, coverage."""
     columns = [
         Column(words("point")),
-        Column(words("last_value"), number=True),
+        Column(words("last_value"), number=True, lead=True),
         Column(words("age"), number=True),
         Column(words("quality")),
         Column(words("coverage_1h"), number=True),
@@ -157,7 +157,7 @@ def devices(found: Sequence[DeviceHealth], known: bool, words: Words) -> Markup:
         Column(words("device")),
         Column(words("state")),
         Column(words("last_answer"), number=True),
-        Column(words("latency"), number=True),
+        Column(words("latency"), number=True, minor=True),
         Column(words("failed"), number=True),
         Column(words("error"), wide=True),
     ]

@@ -56,6 +56,7 @@ def alarm(item: Alarm, plant: Plant, words: Words, moments: Moments) -> Markup:
         ),
         div("kc-alarm-facts", *_facts(item, plant, words, moments)),
         _texts(drift, plant, words) if drift else None,
+        _line(words("note"), item.note) if item.note and not item.asks else None,
     )
 
 

@@ -18,7 +18,7 @@ NOTICES_FOR = 7 * DAY
 
 @dataclass(frozen=True)
 class HealthView:
-    """Everything the page shows at one instant."""
+    """Everything the page shows at one instant; ages of points are as of `now_us`."""
 
     points: list[PointHealth]
     notices: list[Notice]
@@ -59,26 +59,21 @@ class HealthPage:
         self._points.content = draw_health.points(shown, words, seen.now_us)
 
     def _look(self) -> HealthView:
-        return self.visit.house.memo.get("health", 0.9, self._compute)
+        context, history, memo = self.visit.house.context, self.visit.house.history, self.visit.house.memo
+        status = memo.get("status", 0.9, context.status)
+        now = context.clock.now_us()
+        seen_us, found = memo.get("points", 0.9, self._newest_points)
+        since = (now - NOTICES_FOR) // HOUR * HOUR
+        return HealthView(
+            found, notices(history.table("notices", since)), devices(status, context.plant, now), status, seen_us
+        )
 
-    def _compute(self) -> HealthView:
+    def _newest_points(self) -> tuple[int, list[PointHealth]]:
         context, history = self.visit.house.context, self.visit.house.history
         now = context.clock.now_us()
-        since = now // MINUTE * MINUTE - 2 * HOUR
-        status = self.visit.house.memo.get("status", 0.9, context.status)
-        return HealthView(
-            points(
-                history.latest_readings(),
-                history.table("facts", since, None, keep_s=5.0),
-                context.plant,
-                now,
-                context.clock.speed,
-            ),
-            notices(history.table("notices", (now - NOTICES_FOR) // HOUR * HOUR)),
-            devices(status, context.plant, now),
-            status,
-            now,
-        )
+        facts = history.table("facts", now // MINUTE * MINUTE - 2 * HOUR, None, keep_s=5.0)
+        readings = history.latest_readings()
+        return now, points(readings, facts, context.plant, now, context.clock.speed)
 
     async def _choose(self, only_poor: bool) -> None:
         self.only_poor = only_poor

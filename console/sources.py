@@ -94,9 +94,9 @@ class DemoControl(Protocol):
         ...
 
     def truth(self) -> Sequence[Mapping[str, Any]]:
-        """What was really done: fault, target, kind, point, onset, end [µs UTC, None while it lasts], per_hour, unit.
+        """What was really done: fault, target, kind, point, onset_us, end_us (None: lasts), size_per_hour, unit.
 
-        `per_hour` is what the point really has too much an hour [unit]; of a slow fault at its end.
+        `size_per_hour` is what the point really has too much an hour [unit]; of a slow fault at its end.
         """
         ...
 

@@ -58,7 +58,7 @@ def verdicts(
 ) -> list[Verdict]:
     """Each fault with the first drift found on its meter after its onset (and before a later fault's), newest first."""
     titles = {entry["fault"]: Text.model_validate(entry["title"]) for entry in catalogue}
-    entries = sorted(truth, key=lambda entry: entry["onset"])
+    entries = sorted(truth, key=lambda entry: entry["onset_us"])
     taken: set[str] = set()
     result = []
     for entry in entries:
@@ -73,9 +73,9 @@ def verdicts(
                 target=str(entry["target"]),
                 point=str(entry["point"]),
                 kind=str(entry["kind"]),
-                onset=int(entry["onset"]),
-                end=entry["end"],
-                size=entry["per_hour"] or None,
+                onset=int(entry["onset_us"]),
+                end=entry["end_us"],
+                size=entry["size_per_hour"] or None,
                 unit=str(entry["unit"]),
                 drift=drift,
             )
@@ -87,7 +87,7 @@ def _answer(entry: Mapping[str, Any], found: Sequence[Drift], plant: Plant, take
     """The first drift on the fault's own meter that was found while the fault stood, or within a day of its end."""
     if entry["kind"] == DATA:
         return None
-    onset, until = int(entry["onset"]), entry["end"]
+    onset, until = int(entry["onset_us"]), entry["end_us"]
     candidates = [
         drift
         for drift in found

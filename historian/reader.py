@@ -15,12 +15,23 @@ from typing import Any
 import polars as pl
 
 from historian.store import CLOSING, from_sql, newest
-from historian.tables import KPI, TABLES, Table
+from historian.tables import KPI, READINGS, TABLES, Table
 from plant.clock import to_datetime
 from plant.errors import StorageError
-from plant.reading import DAY
+from plant.reading import HOUR
 
 Where = Mapping[str, str | Sequence[str]]
+
+# one step of the primary key a point, instead of a scan
+LATEST_READINGS = """
+WITH RECURSIVE name(point) AS (
+    SELECT MIN(point) FROM readings
+    UNION ALL
+    SELECT (SELECT MIN(point) FROM readings WHERE point > name.point) FROM name WHERE name.point IS NOT NULL
+)
+SELECT readings.* FROM name JOIN readings ON readings.point = name.point
+WHERE readings.time = (SELECT MAX(time) FROM readings AS newer WHERE newer.point = name.point)
+"""
 
 
 class Reader:
@@ -135,15 +146,27 @@ class Reader:
         return known[1]
 
     def latest_kpis(self) -> pl.DataFrame:
-        """The newest row of each KPI, scope, product and window, of the last two days."""
-        since = self.head("settled") - 2 * DAY
-        newest_first = self.table("kpi", start_us=since).sort("end", "start", descending=True)
+        """The newest row of each KPI, scope, product and window."""
+        settled = self.head("settled")
+        db = self._connect()
+        try:
+            rows = db.execute(
+                'SELECT * FROM kpi WHERE "end" > ? OR ("end" > ? AND "window" = ?)',
+                (settled - 2 * HOUR, settled - 26 * HOUR, "12mo"),
+            ).fetchall()
+        finally:
+            db.close()
+        newest_first = from_sql(KPI, rows).sort("end", "start", descending=True)
         return newest_first.unique(subset=["kpi", "scope", "product", "window"], keep="first").sort(KPI.key)
 
     def latest_readings(self) -> pl.DataFrame:
-        """The newest reading of each point, of the last two days."""
-        since = self.head("settled") - 2 * DAY
-        return self.table("readings", start_us=since).sort("time").unique(subset=["point"], keep="last").sort("point")
+        """The newest reading of each point among the open days'."""
+        db = self._connect()
+        try:
+            rows = db.execute(LATEST_READINGS).fetchall()
+        finally:
+            db.close()
+        return from_sql(READINGS, rows).unique(subset=["point"], keep="last").sort("point")
 
     def ledger(self, kind: str) -> list[dict[str, Any]]:
         """Entries of a ledger, oldest first: {"name", "time" (µs), "by", "why", "position", **body}."""

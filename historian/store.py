@@ -200,8 +200,8 @@ class Historian:
             f'INSERT INTO "{table.name}" VALUES ({marks}) ON CONFLICT DO UPDATE SET '
             + ", ".join(f'"{name}" = excluded."{name}"' for name in others)
             + unless,
-            # in the order of the key SQLite appends instead of searching
-            to_sql(table, frame.sort(table.key)).rows(),
+            # in the order of the key SQLite appends instead of searching; of one key only the newest
+            to_sql(table, newest(table, frame)).sort(table.key).rows(),
         )
 
     def _write_closed(self, table: Table, frame: pl.DataFrame, closed: int, was: int) -> pl.DataFrame:

@@ -40,7 +40,9 @@ _log = logging.getLogger("keepclean.demo")
 
 BASELINE_DAYS = 28
 HISTORY_DAYS = 35
+MORNING_MINUTES = 9 * 60
 READY_WITHIN_S = 60.0
+LEAD_S = 8.0
 MIB = 2**20
 
 
@@ -79,7 +81,7 @@ def build_history(described: Described, scenario_path: Path, data: Path, screen:
     )
     peak = 0
     with Progress(*columns, console=screen) as bar:
-        task = bar.add_task("five weeks of history", total=HISTORY_DAYS * MINUTES_PER_DAY, readings="")
+        task = bar.add_task("five weeks of history", total=HISTORY_DAYS * MINUTES_PER_DAY + MORNING_MINUTES, readings="")
         past = 0
 
         def show(done: Done) -> None:
@@ -91,7 +93,8 @@ def build_history(described: Described, scenario_path: Path, data: Path, screen:
         run.run(fitted * MINUTES_PER_DAY, show)
         accept_baselines(described, journal, server, scenario)
         past = fitted * MINUTES_PER_DAY
-        run.run((HISTORY_DAYS - fitted) * MINUTES_PER_DAY, show)
+        # the page opens on the morning after five whole weeks, when the shop is at work
+        run.run((HISTORY_DAYS - fitted) * MINUTES_PER_DAY + MORNING_MINUTES, show)
     simulator.save(data / STATE)
     simulator.close()
     journal.close()
@@ -173,7 +176,8 @@ class Demo:
 
     def _start_plant(self, now_us: int) -> None:
         """Starts simulator and collectors from a plant time on."""
-        clock = PlantClock(now_us, time.monotonic(), self.speed)
+        # the plant's time stands still until its collectors are there: what they could not see did not happen
+        clock = PlantClock(now_us, time.monotonic() + LEAD_S, self.speed)
         write_clock(self.data / "clock.json", clock)
         ports = self.data / PORTS
         ports.unlink(missing_ok=True)
@@ -198,7 +202,7 @@ class Demo:
                 "--addresses",
                 str(self.data / "addresses.json"),
                 "--broker",
-                found["broker"],
+                found["broker"] + ("?version=3.1.1" if found["embedded"] else ""),
             ),
         )
 

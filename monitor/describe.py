@@ -9,8 +9,8 @@ import alerts.check
 import collectors.check
 from pipeline.plans import PlantPlan, compile_plant
 from plant.errors import ConfigurationError
-from plant.load import examine, plant_hash, read_text
-from plant.model import Plant
+from plant.load import inspect, plant_hash, read_text
+from plant.model import Alarms, Plant
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,25 @@ class Described:
 
 
 def describe(path: Path) -> Described:
-    """Reads and checks a description. Raises ConfigurationError with every fault that any folder finds."""
-    text = read_text(path)
-    plant, document = examine(text, path)
-    if plant is None:
-        raise ConfigurationError(document.faults)
+    """Reads and checks a description. Raises ConfigurationError with every fault that any folder finds.
 
-    faults = [
-        *collectors.check.check(plant, path, document.line),
-        *alerts.check.check(plant, path, document.line),
-    ]
+    Every folder checks what is sound, whatever is wrong elsewhere, so that one run tells everything.
+    """
+    text = read_text(path)
+    sound, document = inspect(text, path)
+    faults = {
+        *document.faults,
+        *collectors.check.check(sound, path, document.line),
+        *alerts.check.check(_addressed(sound), path, document.line),
+    }
     if faults:
-        raise ConfigurationError(faults)
+        raise ConfigurationError(list(faults))
+    plant = Plant.model_validate(document.data)
     config = plant_hash(text)
     return Described(path, text, config, plant, compile_plant(plant, config))
+
+
+def _addressed(plant: Plant) -> Plant:
+    """A plant with those alarm routes only whose addresses are sound, for a check that asks for nothing else."""
+    routes = {name: route for name, route in getattr(plant.alarms, "routes", {}).items() if hasattr(route, "to")}
+    return plant.model_copy(update={"alarms": Alarms.model_construct(routes=routes)})

@@ -23,7 +23,8 @@ from pipeline.fitting import propose
 from plant.errors import ConfigurationError, Fault
 from plant.reading import DAY, HOUR, MINUTE, Readings
 
-CHECKPOINT_DAYS = 31
+DAYS_AT_ONCE = 7
+CHECKPOINT_DAYS = 63
 
 
 @dataclass
@@ -47,12 +48,13 @@ class _Replay:
         self._days = 0
 
     def put(self, readings: Readings) -> None:
-        """Steps one batch; its newest source time becomes the tick."""
+        """Takes a day's readings in; the newest source time becomes the tick."""
         self.newest = max(self.newest, int(readings.time.max()))
         tick = encode_body({"time": self.newest // MINUTE * MINUTE + MINUTE})
         self.journal.append([("tick", tick), ("readings", encode_readings(readings))])
-        self.server.step()
         self._days += 1
+        if self._days % DAYS_AT_ONCE == 0:
+            self.server.step()
         if self._days % CHECKPOINT_DAYS == 0:
             self.store()
 
@@ -61,11 +63,11 @@ class _Replay:
         longest = max(device.interval for device in self.described.plant.devices.values())
         for ahead in (HOUR, 4 * int(longest * 1e6)):
             self.journal.append([("tick", encode_body({"time": self.newest + ahead}))])
-        self.server.step()
         self.store()
 
     def store(self) -> None:
-        """Checkpoint, and nothing more in the journal than is needed."""
+        """Steps what waits, checkpoint, and nothing more in the journal than is needed."""
+        self.server.step()
         self.server.checkpoint()
         while self.journal.trim():
             pass

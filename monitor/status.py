@@ -39,7 +39,7 @@ class PlantStatus:
         except (OSError, ValueError):
             return {**report, "devices": []}
         devices = [{"device": name, **state} for name, state in collected["devices"].items()]
-        return {**report, "devices": devices, "broker": collected["broker"]}
+        return {**report, "devices": devices, "broker": collected["broker"], "time": collected["time"]}
 
 
 def data_bytes(folder: Path) -> int:

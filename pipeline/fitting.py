@@ -70,7 +70,8 @@ def propose(
             "baseline": name,
             "fit": found.to_dict(),
             "charts": CHARTS,
-            "limits": limits,
+            # a generous budget must not make an alarm of a single odd block
+            "limits": [max(limit, LIMIT_LEAST) for limit in limits],
             "span": [start_us, end_us],
         }
         bodies.append({**body, "time": time_us, "by": by, "why": why})

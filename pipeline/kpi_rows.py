@@ -59,7 +59,9 @@ def minute_sums(
         ]
         if all(part is not None for part in model):
             total = sum(part.minutes(facts) for part in model if part is not None)
-            there = known & np.isfinite(total)
+            since = max((part.since_us // MINUTE for part in model if part is not None), default=0)
+            minute = facts[kpi.numerator[0].point].start + np.arange(n)
+            there = known & np.isfinite(total) & (minute >= since)
             out[:, Field.EXPECTED] = np.where(there, np.rint(np.nan_to_num(total) / STEP), 0)
             out[:, Field.EXPECTED_KNOWN] = there
     return sums

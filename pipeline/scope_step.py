@@ -12,6 +12,7 @@ from pipeline.messages import Results, ScopeMessages, check_position
 from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.scope_state import ScopeState
 from pipeline.windows import windows
+from plant.reading import MINUTE
 
 
 def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: ScopeMessages) -> Results:
@@ -38,13 +39,12 @@ def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: S
         state.settled = max(messages.settled, before if before is not None else messages.settled)
     if state.settled is None:
         return results
-    first = min(changed.values(), default=state.settled)
-    if before is not None:
-        first = min(first, before)
-    else:
-        # nothing was summed yet: what units told while another had not begun counts too
-        first = min((facts.start for facts in state.facts.values()), default=first)
-    first = max(first, state.sums.oldest())
+    # nothing was summed at first: what some units told while another had not begun counts too
+    begin = min((facts.start for facts in state.facts.values()), default=state.settled)
+    # what a baseline expects counts from the end of its span on, however much had settled when it was accepted
+    since = [state.expected[body["baseline"]].since_us // MINUTE for body in messages.baselines]
+    first = min([begin if before is None else before, *changed.values(), *since])
+    first = max(first, begin, state.sums.oldest())
     if first < state.settled and scope.kpis:
         part = state.part(list(scope.points), first, state.settled)
         sums = minute_sums(plan, scope, part, state.by_response(), state.settled - first)

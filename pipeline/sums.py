@@ -131,7 +131,7 @@ class KpiSums:
             self._prefix = np.concatenate([self._empty(1), np.cumsum(self.minutes, axis=0)])
         prefix = self._prefix
         joint = starts.copy()
-        older = starts < self.start
+        older = (starts < self.start) & self.trimmed
         if older.any() and coarse:
             if coarse == "hour":
                 joint[older] = -(-self.start // 60) * 60

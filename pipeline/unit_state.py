@@ -25,7 +25,7 @@ SERIES_COLUMNS = ("time", "value", "status", "suspect", "total")
 class UnitState:
     """`settled` is the first minute not settled yet; `heard` the newest source time of each device; `whole`, for points
     whose older readings were forgotten, the first minute that can still be worked out from readings; `flat` when the
-    flat stretch last found began."""
+    flat stretch last found began; `refused`, by point and finding, the span and number of the last readings refused."""
 
     position: int = 0
     settled: int | None = None
@@ -36,6 +36,7 @@ class UnitState:
     minutes: dict[str, Minutes] = field(default_factory=dict)
     whole: dict[str, int] = field(default_factory=dict)
     flat: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, list[int]] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
     stored: set[int] = field(default_factory=set)
 
@@ -77,6 +78,7 @@ class UnitState:
             heard=self.heard,
             whole=self.whole,
             flat=self.flat,
+            refused=self.refused,
         )
         return [*rows, ("", "head", 0, head)]
 

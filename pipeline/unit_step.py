@@ -23,9 +23,11 @@ from pipeline.plans import FUTURE_US, HORIZON, PointPlan, UnitPlan
 from pipeline.series import Merged, Series, Status, counts, merge
 from pipeline.unit_state import UnitState
 from plant.model import Kind
-from plant.reading import HOUR, MINUTE, Quality, Readings
+from plant.reading import DAY, HOUR, MINUTE, Quality, Readings, Times
 
 QUALITY = pl.Series([quality.name.lower() for quality in Quality])
+FIRST_BATCH_US = 31 * DAY
+SAME_STRETCH_US = HOUR
 JUDGED = frozenset({Kind.COUNTER, Kind.NET})
 
 
@@ -65,8 +67,9 @@ def _receive(
     quality, finding = readings.quality.copy(), readings.finding.astype(np.int64)
     names = [*readings.findings, "future", "late", "out of range"]
     future = readings.time > messages.now_us + FUTURE_US
-    settled_us = state.settled * MINUTE if state.settled is not None else messages.now_us
-    late = readings.time < settled_us - HORIZON
+    # the first batch may bring a month of history, but no clock that stands at 1970
+    oldest = state.settled * MINUTE - HORIZON if state.settled is not None else messages.now_us - FIRST_BATCH_US
+    late = readings.time < oldest
     low, high = np.array([_range(plan.points[name]) for name in readings.points]).T
     with np.errstate(invalid="ignore"):
         outside = (readings.value < low[readings.point]) | (readings.value > high[readings.point])
@@ -77,10 +80,10 @@ def _receive(
     for number in np.unique(readings.point[odd]):
         for code in np.unique(finding[odd & (readings.point == number)]):
             rows = np.flatnonzero((readings.point == number) & (finding == code))
-            text = f"{len(rows)} readings, the first {readings.value[rows[0]]:g}"
-            span = readings.time[rows]
-            found = Finding(names[int(code)], int(span.min()), int(span.max()), text)
-            findings.append((readings.points[number], found))
+            name, what = readings.points[number], names[int(code)]
+            start, end, count = _stretch(state, f"{name} {what}", readings.time[rows])
+            last = readings.value[rows[-1]]
+            findings.append((name, Finding(what, start, end, f"{count} readings, the last {last:g}")))
     owned = np.array([name in plan.owned for name in readings.points], np.bool_)[readings.point]
     results.add(
         "readings",
@@ -105,6 +108,16 @@ def _receive(
 def _range(point: PointPlan) -> tuple[float, float]:
     """The values that a point can have; a totaliser that only rises is never negative."""
     return point.range or (0.0 if point.kind is Kind.COUNTER else -np.inf, np.inf)
+
+
+def _stretch(state: UnitState, key: str, time: Times) -> tuple[int, int, int]:
+    """The stretch that refused readings belong to: it goes on while they keep coming. Start, end, how many."""
+    start, end, count = int(time.min()), int(time.max()), len(time)
+    was = state.refused.get(key)
+    if was is not None and start - was[1] <= SAME_STRETCH_US:
+        start, end, count = min(start, was[0]), max(end, was[1]), count + was[2]
+    state.refused[key] = [start, end, count]
+    return start, end, count
 
 
 def _merge(

@@ -17,6 +17,7 @@ from plant import (
 )
 from plant.draft import Draft
 from plant.errors import Fault
+from plant.partial import tolerant
 
 CHECKS: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
     check_references.check,
@@ -32,5 +33,5 @@ CHECKS: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
 
 
 def check(draft: Draft) -> list[Fault]:
-    """Every fault that the sound blocks of a draft have among each other."""
-    return [fault for one in CHECKS for fault in one(draft)]
+    """Every fault that what is sound in a draft has against each other; each check minds unsound fields itself."""
+    return [fault for one in CHECKS for fault in tolerant(one(draft))]

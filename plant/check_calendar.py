@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from plant.draft import Draft, suggestion
 from plant.errors import Fault
 from plant.model import WEEKDAYS, Shift
+from plant.partial import tolerant
 
 _DAY = 24 * 60
 _WEEK = 7 * _DAY
@@ -16,6 +17,12 @@ _WEEK = 7 * _DAY
 
 def check(draft: Draft) -> Iterator[Fault]:
     """A zone that does not exist, shifts that share a minute of the week, an audit that ends before it begins."""
+    yield from tolerant(_zone(draft))
+    yield from tolerant(_period(draft))
+    yield from _overlaps(draft)
+
+
+def _zone(draft: Draft) -> Iterator[Fault]:
     zone = draft.plant.site.time_zone
     try:
         ZoneInfo(zone)
@@ -23,15 +30,19 @@ def check(draft: Draft) -> Iterator[Fault]:
         known = available_timezones()
         hint = suggestion(zone, known, "a name of the IANA database, as 'Asia/Shanghai'")
         yield draft.fault(("site", "time_zone"), f"site.time_zone: there is no time zone '{zone}'", hint)
+
+
+def _period(draft: Draft) -> Iterator[Fault]:
     first, last = draft.plant.audit.period
     if last < first:
-        message = f"audit.period: {last} is before {first}"
+        message = f"audit.period: is reversed: its end {last} is before its beginning {first}"
         yield draft.fault(("audit", "period"), message, f"write [{last}, {first}]")
-    yield from _overlaps(draft)
 
 
 def _overlaps(draft: Draft) -> Iterator[Fault]:
-    spans = sorted((start, end, name) for name, shift in draft.plant.shifts.items() for start, end in _week(shift))
+    spans = sorted(
+        (start, end, name) for name, shift in draft.plant.shifts.items() for start, end in tolerant(_week(shift))
+    )
     order = list(draft.plant.shifts)
     reported: set[frozenset[str]] = set()
     # The week is a circle: the spans are laid out twice, so that Sunday night meets Monday.
@@ -51,13 +62,13 @@ def _overlaps(draft: Draft) -> Iterator[Fault]:
             reach, holder = end, name
 
 
-def _week(shift: Shift) -> list[tuple[int, int]]:
+def _week(shift: Shift) -> Iterator[tuple[int, int]]:
     """A shift's spans in minutes of the week; a shift over midnight reaches into the next day."""
     since = shift.since.hour * 60 + shift.since.minute
     until = shift.until.hour * 60 + shift.until.minute
     length = (until - since) % _DAY or _DAY
     starts = [WEEKDAYS.index(day) * _DAY + since for day in dict.fromkeys(shift.days)]
-    return [(start, start + length) for start in starts]
+    yield from ((start, start + length) for start in starts)
 
 
 def _clock(minute: int) -> str:

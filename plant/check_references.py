@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plant.document import Where
-from plant.draft import Draft, suggestion
+from plant.draft import Draft, folded, suggestion
 from plant.errors import Fault
 from plant.model import SITE, Mqtt, Plant, Term
 
-_Reference = tuple[Where, str, str]
+_Reference = tuple[Where, str, str | None]
 _KINDS = {
     "points": "point",
     "devices": "device",
@@ -21,6 +21,9 @@ _KINDS = {
 }
 
 
+_BLOCKS = {"scopes": ("process_units",), "routes": ("alarms", "routes")}
+
+
 def check(draft: Draft) -> Iterator[Fault]:
     """Dangling references, cycles of process units, and what needs a broker without one."""
     known = {
@@ -30,14 +33,23 @@ def check(draft: Draft) -> Iterator[Fault]:
         "carriers": carriers(draft),
     }
     for where, kind, name in _references(draft.plant):
-        if draft.missing(name, known[kind]):
-            message = f"{_dotted(where)}: there is no {_KINDS[kind]} '{name}'"
-            yield draft.fault(where, message, suggestion(name, known[kind]))
+        if name is None or kind in draft.unreadable or not draft.missing(name, known[kind]):
+            continue
+        alike = sorted(one for one in known[kind] if folded(one) == folded(name))
+        # A declared name of a wrong form is a fault itself, which says how to write it.
+        if name in map(folded, alike):
+            continue
+        message = f"{_dotted(where)}: there is no {_KINDS[kind]} '{name}'"
+        hint = suggestion(name, known[kind])
+        if alike:
+            line = draft.document.line((*_BLOCKS.get(kind, (kind,)), alike[0]))
+            hint = f"did you mean '{alike[0]}', on line {line}?"
+        yield draft.fault(where, message, hint)
     yield from _tree(draft)
     if draft.plant.import_ is not None:
-        columns = draft.plant.import_.columns
-        for column in draft.plant.import_.categories:
-            if column not in columns:
+        columns: dict[str, str] | None = getattr(draft.plant.import_, "columns", None)
+        for column in getattr(draft.plant.import_, "categories", ()):
+            if columns is not None and column not in columns:
                 message = f"import.categories.{column}: there is no such column under import.columns"
                 yield draft.fault(("import", "categories", column), message, suggestion(column, columns))
     for name, device in draft.plant.devices.items():
@@ -63,68 +75,65 @@ def _routes(draft: Draft) -> frozenset[str]:
 def _references(plant: Plant) -> Iterator[_Reference]:
     """Every reference: where it stands, what it refers to, the name."""
     for name, shift in plant.shifts.items():
-        yield ("shifts", name, "route"), "routes", shift.route
+        yield ("shifts", name, "route"), "routes", getattr(shift, "route", None)
     for name, unit in plant.process_units.items():
-        yield ("process_units", name, "within"), "scopes", unit.within
+        yield ("process_units", name, "within"), "scopes", getattr(unit, "within", None)
     for name, product in plant.products.items():
-        for index, point in enumerate(product.points):
+        for index, point in enumerate(getattr(product, "points", ())):
             yield ("products", name, "points", index), "points", point
     for name, one in plant.points.items():
-        yield ("points", name, "in"), "scopes", one.unit_of
-        yield ("points", name, "from"), "devices", one.device
-        if one.moves_with is not None:
-            yield ("points", name, "moves_with"), "points", one.moves_with
-        if one.carrier is not None:
-            yield ("points", name, "carrier"), "carriers", one.carrier
+        yield ("points", name, "in"), "scopes", getattr(one, "unit_of", None)
+        yield ("points", name, "from"), "devices", getattr(one, "device", None)
+        yield ("points", name, "moves_with"), "points", getattr(one, "moves_with", None)
+        yield ("points", name, "carrier"), "carriers", getattr(one, "carrier", None)
     yield from _results(plant)
     if plant.import_ is not None:
-        for column, point in plant.import_.columns.items():
+        for column, point in getattr(plant.import_, "columns", {}).items():
             yield ("import", "columns", column), "points", point
 
 
 def _results(plant: Plant) -> Iterator[_Reference]:
     """References of what is computed: KPIs, baselines, options."""
     for name, kpi in plant.kpis.items():
-        yield ("kpis", name, "scope"), "scopes", kpi.scope
-        for side, terms in (("numerator", kpi.numerator), ("denominator", kpi.denominator)):
-            for index, term in enumerate(terms):
+        yield ("kpis", name, "scope"), "scopes", getattr(kpi, "scope", None)
+        for side in ("numerator", "denominator"):
+            for index, term in enumerate(getattr(kpi, side, ())):
                 for key, point in named_points(term):
                     yield ("kpis", name, side, index, key), "points", point
     for name, baseline in plant.baselines.items():
-        yield ("baselines", name, "scope"), "scopes", baseline.scope
-        yield ("baselines", name, "response"), "points", baseline.response
-        for index, driver in enumerate(baseline.drivers):
-            yield ("baselines", name, "drivers", index, "point"), "points", driver.point
+        yield ("baselines", name, "scope"), "scopes", getattr(baseline, "scope", None)
+        yield ("baselines", name, "response"), "points", getattr(baseline, "response", None)
+        for index, driver in enumerate(getattr(baseline, "drivers", ())):
+            yield ("baselines", name, "drivers", index, "point"), "points", getattr(driver, "point", None)
     for name, option in plant.options.items():
-        yield ("options", name, "scope"), "scopes", option.scope
-        yield ("options", name, "kpi"), "kpis", option.kpi
-        for index, one in enumerate(option.baselines):
+        yield ("options", name, "scope"), "scopes", getattr(option, "scope", None)
+        yield ("options", name, "kpi"), "kpis", getattr(option, "kpi", None)
+        for index, one in enumerate(getattr(option, "baselines", ())):
             yield ("options", name, "baselines", index), "baselines", one
 
 
 def named_points(term: Term) -> Iterator[tuple[str, str]]:
     """The points that a term names, each with its key."""
-    yield "point", term.point
     for name, field in Term.model_fields.items():
-        value = getattr(term, name)
-        if name not in ("point", "as_") and isinstance(value, str):
+        value = getattr(term, name, None)
+        if name != "as_" and isinstance(value, str):
             yield field.alias or name, value
 
 
 def _tree(draft: Draft) -> Iterator[Fault]:
     """The name `site` is taken, and no process unit may lie within itself."""
-    units = draft.plant.process_units
+    units = {name: getattr(unit, "within", SITE) for name, unit in draft.plant.process_units.items()}
     if SITE in units:
         hint = "choose another name: 'site' is the plant as a whole"
         yield draft.fault(("process_units", SITE), f"process_units.{SITE}: this name is taken", hint)
     reported: set[str] = set()
     for name in units:
         path = [name]
-        while path[-1] in units and units[path[-1]].within not in path:
-            path.append(units[path[-1]].within)
+        while path[-1] in units and units[path[-1]] not in path:
+            path.append(units[path[-1]])
         last = path[-1]
         if last in units and last != SITE:
-            circle = path[path.index(units[last].within) :]
+            circle = path[path.index(units[last]) :]
             if not reported & set(circle):
                 reported |= set(circle)
                 chain = " within ".join([*circle, circle[0]])

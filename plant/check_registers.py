@@ -7,17 +7,25 @@ from collections.abc import Iterator
 from plant.draft import Draft
 from plant.errors import Fault
 from plant.model import Manual, Modbus, Mqtt, Point
+from plant.partial import tolerant
 
 
 def check(draft: Draft) -> Iterator[Fault]:
     """Points that read the same value, MQTT topics that cannot tell their points apart, impossible addresses."""
     first: dict[tuple[object, ...], str] = {}
+    twins: set[str] = set()
     for name, point in draft.plant.points.items():
-        source = _source(draft, point)
+        source = next(tolerant(_source(draft, point)), None)
         if source is None:
             continue
         if source in first:
             other = first[source]
+            twin = draft.plant.points[other].device
+            if twin != point.device and isinstance(draft.plant.devices[twin], Modbus):
+                if point.device not in twins:
+                    yield _twin(draft, twin, point.device)
+                twins.add(point.device)
+                continue
             line = draft.document.line(("points", other))
             message = f"points.{name}: reads what '{other}' reads: '{point.read}' of '{point.device}'"
             hint = f"'{other}' is on line {line}: correct 'read' or 'from'"
@@ -26,16 +34,30 @@ def check(draft: Draft) -> Iterator[Fault]:
     yield from _columns(draft)
     for name, device in draft.plant.devices.items():
         if isinstance(device, Mqtt):
-            yield from _topic(draft, name, device)
-        elif isinstance(device, Modbus) and not 0 < int(device.address.rpartition(":")[2]) < 65536:
-            hint = "ports go from 1 to 65535; Modbus TCP's own is 502"
-            yield draft.fault(("devices", name, "address"), f"devices.{name}.address: there is no such port", hint)
+            yield from tolerant(_topic(draft, name, device))
+        elif isinstance(device, Modbus):
+            yield from tolerant(_port(draft, name, device))
+
+
+def _port(draft: Draft, name: str, device: Modbus) -> Iterator[Fault]:
+    if not 0 < int(device.address.rpartition(":")[2]) < 65536:
+        hint = "ports go from 1 to 65535; Modbus TCP's own is 502"
+        yield draft.fault(("devices", name, "address"), f"devices.{name}.address: there is no such port", hint)
+
+
+def _twin(draft: Draft, first: str, second: str) -> Fault:
+    """Two devices that are one and the same meter, of which points read the same."""
+    line = draft.document.line(("devices", first))
+    device_id = getattr(draft.plant.devices[second], "device_id", 1)
+    message = f"devices.{second}: is the meter '{first}' once more: same address, profile and device_id {device_id}"
+    hint = f"'{first}' is on line {line}: correct 'address' or 'device_id', or read both as one device"
+    return draft.fault(("devices", second, "device_id"), message, hint)
 
 
 def _columns(draft: Draft) -> Iterator[Fault]:
     """Two columns of a file for one point."""
     first: dict[str, str] = {}
-    for column, point in draft.plant.import_.columns.items() if draft.plant.import_ else ():
+    for column, point in getattr(draft.plant.import_, "columns", {}).items():
         if point in first:
             message = f"import.columns.{column}: '{point}' is already filled by column '{first[point]}'"
             hint = "give each column a point of its own, or leave one column out"
@@ -43,18 +65,25 @@ def _columns(draft: Draft) -> Iterator[Fault]:
         first.setdefault(point, column)
 
 
-def _source(draft: Draft, point: Point) -> tuple[object, ...] | None:
+def _source(draft: Draft, point: Point) -> Iterator[tuple[object, ...]]:
     """What tells the value of one point from all others."""
     device = draft.plant.devices.get(point.device)
     if isinstance(device, Modbus):
-        return device.address, device.device_id, device.profile, point.read
-    if isinstance(device, Mqtt):
-        return device.topic, point.read
-    return (point.device, point.read) if isinstance(device, Manual) else None
+        yield normal(device.address), device.device_id, device.profile, point.read
+    elif isinstance(device, Mqtt):
+        yield device.topic, point.read
+    elif isinstance(device, Manual):
+        yield point.device, point.read
+
+
+def normal(address: str) -> str:
+    """One way to write an address, whether it names this machine by its name or by its number."""
+    host, _, port = address.lower().rpartition(":")
+    return f"{'127.0.0.1' if host == 'localhost' else host}:{int(port)}"
 
 
 def _topic(draft: Draft, name: str, device: Mqtt) -> Iterator[Fault]:
-    points = [point for point, one in draft.plant.points.items() if one.device == name]
+    points = [point for point, one in draft.plant.points.items() if getattr(one, "device", None) == name]
     where = ("devices", name, "topic")
     if device.payload == "number" and "{read}" not in device.topic and len(points) > 1:
         hint = "write {read} where the topics differ, as plant/wastewater/{read}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from plant.draft import Draft
 from plant.errors import Fault
 from plant.model import Kpi, Target
+from plant.partial import tolerant
 
 _WORDS = {"lower": "below", "higher": "above"}
 
@@ -14,17 +15,18 @@ _WORDS = {"lower": "below", "higher": "above"}
 def check(draft: Draft) -> Iterator[Fault]:
     """Targets against the direction in which the KPI is better, grades out of order, limits without grades."""
     for name, kpi in draft.plant.kpis.items():
-        if kpi.target is not None:
-            yield from _direction(draft, name, kpi, kpi.target)
-            yield from _grades(draft, name, kpi, kpi.target)
+        target = getattr(kpi, "target", None)
+        if target is not None and hasattr(kpi, "better"):
+            yield from _direction(draft, name, kpi, target)
+            yield from tolerant(_grades(draft, name, kpi, target))
 
 
 def _direction(draft: Draft, name: str, kpi: Kpi, target: Target) -> Iterator[Fault]:
     sign = 1 if kpi.better == "lower" else -1
     steps = (("baseline", "near_term"), ("near_term", "long_term"))
     for before, after in steps:
-        first, second = getattr(target, before), getattr(target, after)
-        if sign * (second - first) > 0:
+        first, second = getattr(target, before, None), getattr(target, after, None)
+        if first is not None and second is not None and sign * (second - first) > 0:
             message = (
                 f"kpis.{name}.target.{after}: {second:g} is worse than {before} {first:g}: {kpi.better} is better here"
             )

@@ -11,6 +11,7 @@ from plant.document import Where
 from plant.draft import Draft
 from plant.errors import Fault
 from plant.model import Tariff
+from plant.partial import tolerant
 
 _DAY = 24 * 60
 _HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d)")
@@ -19,14 +20,17 @@ _HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)\s*-\s*([01]?\d|2[0-4]):([0-5]\d
 def check(draft: Draft) -> Iterator[Fault]:
     """Tariffs without or with two prices, bands that leave minutes open or share them, two tariffs from one date."""
     for number, tariff in enumerate(draft.plant.tariffs):
-        where = draft.at("tariffs", number)
-        index = int(where[1])
-        if (tariff.price is None) == (not tariff.bands):
-            said = "neither 'price' nor 'bands'" if not tariff.bands else "both 'price' and 'bands'"
-            hint = "write one price, or bands that cover the day"
-            yield draft.fault(where, f"tariffs.{index} ({tariff.carrier}): has {said}", hint)
-        elif tariff.bands:
-            yield from _bands(draft, index, tariff)
+        yield from tolerant(_tariff(draft, draft.at("tariffs", number), tariff))
+
+
+def _tariff(draft: Draft, where: Where, tariff: Tariff) -> Iterator[Fault]:
+    index = int(where[1])
+    if (tariff.price is None) == (not tariff.bands):
+        said = "neither 'price' nor 'bands'" if not tariff.bands else "both 'price' and 'bands'"
+        hint = "write one price, or bands that cover the day"
+        yield draft.fault(where, f"tariffs.{index} ({tariff.carrier}): has {said}", hint)
+    elif tariff.bands:
+        yield from _bands(draft, index, tariff)
 
 
 def band_minutes(hours: str) -> list[int]:

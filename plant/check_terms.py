@@ -15,6 +15,7 @@ from plant.document import Where
 from plant.draft import Draft
 from plant.errors import Fault
 from plant.model import Kind, Kpi, Term
+from plant.partial import tolerant
 from plant.units import conversion
 
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -58,14 +59,17 @@ def check(draft: Draft) -> Iterator[Fault]:
     """Terms that lack or misuse something, sums of unlike things, units and `times` that do not fit the formula."""
     for name, kpi in draft.plant.kpis.items():
         before = []
-        for side, terms in (("numerator", kpi.numerator), ("denominator", kpi.denominator)):
+        for side in ("numerator", "denominator"):
+            terms = getattr(kpi, side, None)
+            if terms is None:
+                continue
             if side == "numerator" and not terms:
                 before.append(draft.fault(("kpis", name, side), f"kpis.{name}.numerator: is empty", "name a point"))
             for index, term in enumerate(terms):
-                before.extend(_term(draft, ("kpis", name, side, index), term))
+                before.extend(tolerant(_term(draft, ("kpis", name, side, index), term)))
         yield from before
         if not before:
-            yield from _formula(draft, name, kpi)
+            yield from tolerant(_formula(draft, name, kpi))
 
 
 def _term(draft: Draft, where: Where, term: Term) -> Iterator[Fault]:
@@ -73,15 +77,15 @@ def _term(draft: Draft, where: Where, term: Term) -> Iterator[Fault]:
     needs = _NEEDS.get(term.as_, ())
     given = {_key(field) for field in term.model_fields_set} - {"point", "as", "times"}
     for key in needs:
-        if key not in given:
+        if key not in given and hasattr(term, _field(key)):
             yield draft.fault(where, f"{label}: {term.as_} needs '{key}'", f"add '{key}: …'")
     for key in sorted(given - set(needs)):
         hint = f"leave it out; '{term.as_}' knows {', '.join(needs) or 'no further keys'}"
         yield draft.fault((*where, key), f"{label}.{key}: does not belong to '{term.as_}'", hint)
-    yield from _kind(draft, where, term)
+    yield from tolerant(_kind(draft, where, term))
     for key, wanted in _UNITS.get(term.as_, {}).items():
-        point = draft.plant.points.get(str(getattr(term, {"return": "return_"}.get(key, key))))
-        if point is None or not known(point.unit):
+        point = draft.plant.points.get(str(getattr(term, _field(key), None)))
+        if point is None or not known(getattr(point, "unit", "")):
             continue
         unit = natural_unit(point) if (term.as_, key) in _AMOUNTS else point.unit
         if unit is not None and not same(unit, wanted):

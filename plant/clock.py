@@ -29,7 +29,7 @@ class PlantClock:
     """Plant time [µs UTC]; readings, ticks, shifts and limits use it, sockets and retries use real time.
 
     `anchor_us` is the plant time at `anchor_monotonic_s` of the machine's monotonic clock, which all processes of a
-    machine share; at speed 60 a plant minute passes in a real second.
+    machine share; at speed 60 a plant minute passes in a real second. Before that instant it stands still.
     """
 
     anchor_us: int
@@ -44,7 +44,7 @@ class PlantClock:
 
     def now_us(self) -> int:
         """The plant time now [µs UTC]."""
-        return self.anchor_us + int((self.monotonic() - self.anchor_monotonic_s) * self.speed * SECOND)
+        return self.anchor_us + int(max(0.0, self._elapsed_s()) * self.speed * SECOND)
 
     def real_seconds(self, plant_us: int) -> float:
         """How many real seconds a plant duration takes [s]."""
@@ -52,4 +52,7 @@ class PlantClock:
 
     def real_seconds_until(self, time_us: int) -> float:
         """Real seconds from now to a plant time; 0 when it has passed."""
-        return max(0.0, self.real_seconds(time_us - self.now_us()))
+        return max(0.0, self.real_seconds(time_us - self.anchor_us) - self._elapsed_s())
+
+    def _elapsed_s(self) -> float:
+        return self.monotonic() - self.anchor_monotonic_s

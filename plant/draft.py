@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -48,6 +49,15 @@ class Draft:
     def missing(self, name: str, known: frozenset[str]) -> bool:
         """Whether a name that is referred to is declared nowhere, not even in lines that could not be read."""
         return name not in known and not self.document.may_hold(name)
+
+
+def folded(name: str) -> str:
+    """A name as it is written when only case, dashes and blanks are wrong with it.
+
+    >>> folded("RO-kWh")
+    'ro_kwh'
+    """
+    return re.sub(r"[\s\-]+", "_", name.strip()).lower()
 
 
 def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import cache
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 
 from plant.document import Document, Where
 from plant.draft import suggestion
 from plant.model import Plant
 from plant.partial import TAG, members, tag
+
+_PLAIN = re.compile(r"[\w.+-]+")
 
 
 def correct(document: Document, root: type[BaseModel] = Plant) -> None:
@@ -20,12 +25,12 @@ def correct(document: Document, root: type[BaseModel] = Plant) -> None:
 
 
 def _walk(document: Document, annotation: Any, data: Any, where: Where) -> None:
-    members = members(annotation)
-    if isinstance(data, dict) and TAG not in data and any(tag(member) for member in members):
+    alternatives = members(annotation)
+    if isinstance(data, dict) and TAG not in data and any(tag(one) for one in alternatives):
         for key in get_close_matches(TAG, data, n=1, cutoff=0.6):
             _report(document, where, key, [TAG])
             document.rename(where, data, key, TAG)
-    for member in members:
+    for member in alternatives:
         origin, arguments = get_origin(member), get_args(member)
         if isinstance(member, type) and issubclass(member, BaseModel):
             if isinstance(data, dict) and tag(member) in (None, data.get(TAG)):
@@ -40,6 +45,8 @@ def _walk(document: Document, annotation: Any, data: Any, where: Where) -> None:
 
 def _keys(document: Document, block: type[BaseModel], data: dict[str, Any], where: Where) -> None:
     fields = _fields(block)
+    _commas(document, data, where, fields)
+    _colons(document, data, where, fields)
     for key in [key for key in data if key not in fields]:
         free = [one for one in fields if one not in data]
         _report(document, where, key, free)
@@ -49,9 +56,35 @@ def _keys(document: Document, block: type[BaseModel], data: dict[str, Any], wher
         _walk(document, fields[key], value, (*where, key))
 
 
+def _commas(document: Document, data: dict[str, Any], where: Where, fields: dict[str, Any]) -> None:
+    """In `{resolution: 0,001}` YAML reads 0 and a key '001'."""
+    for before, key in list(pairwise(data)):
+        whole = data.get(before)
+        if before in fields and key.isdecimal() and data[key] is None and isinstance(whole, int):
+            right = f"{whole}.{key}"
+            message = f"{_label((*where, before))}'{whole},{key}' is not one number"
+            document.faults.append(document.fault((*where, before), message, f"write {right} with a point"))
+            document.rename(where, data, key, None)
+            data[before] = float(right)
+
+
+def _colons(document: Document, data: dict[str, Any], where: Where, fields: dict[str, Any]) -> None:
+    """In `{unit:kW}` YAML reads a key 'unit:kW' without a value."""
+    for key in list(data):
+        name, colon, value = key.partition(":")
+        if colon and value and data[key] is None and name in fields and name not in data:
+            hint = f"write '{name}: {value}' with a space after the colon"
+            document.faults.append(document.fault((*where, key), f"{_label(where)}unknown key '{key}'", hint))
+            document.rename(where, data, key, name)
+            data[name] = yaml.safe_load(value) if _PLAIN.fullmatch(value) else value
+
+
 def _report(document: Document, where: Where, key: str, free: list[str]) -> None:
-    label = f"{'.'.join(map(str, where))}: " if where else ""
-    document.faults.append(document.fault((*where, key), f"{label}unknown key '{key}'", suggestion(key, free)))
+    document.faults.append(document.fault((*where, key), f"{_label(where)}unknown key '{key}'", suggestion(key, free)))
+
+
+def _label(where: Where) -> str:
+    return f"{'.'.join(map(str, where))}: " if where else ""
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from plant.document import Document, Where
-from plant.draft import Draft
+from plant.draft import Draft, folded
 from plant.errors import Fault
 from plant.explain_error import explain
 from plant.model import Audit, Block, Plant, Site
@@ -43,12 +43,13 @@ class Validation:
             if get_origin(field.annotation) is dict:
                 self.declared[name] = frozenset(data[key]) if isinstance(data.get(key), dict) else frozenset()
                 if not isinstance(data.get(key, None if field.is_required() else {}), dict):
-                    self.unreadable.add(name)
+                    self.unreadable |= {name, *(["scopes"] if name == "process_units" else [])}
             if key in data:
                 annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
                 self._block(name, key, annotation, data[key])
             elif field.is_required() and isinstance(document.data, dict) and not document.may_hold(key):
-                self.faults.append(document.fault((), f"'{key}' is missing", f"every {kind} needs it"))
+                word, _, what = ("block" if root is Plant else "key"), *kind.partition(" ")[1:]
+                self.faults.append(document.fault((), f"the {word} '{key}' is missing", f"every {what} needs it"))
 
     def _block(self, name: str, key: str, annotation: Any, data: Any) -> None:
         origin, arguments = get_origin(annotation), get_args(annotation)
@@ -56,9 +57,14 @@ class Validation:
             entries = {entry: self._one(arguments[1], data[entry], (key, entry)) for entry in data}
             for entry in entries:
                 if not NAME.fullmatch(entry):
+                    right = folded(entry)
                     hint = "begin with a small letter; then small letters, digits and _, at most 64"
+                    if NAME.fullmatch(right) and right not in data:
+                        hint = f"write '{right}': small letters, digits and _"
                     self._fault((key, entry), f"'{entry}' is not a name", hint)
             self.sound[name] = {entry: value for entry, value in entries.items() if value is not None}
+        elif origin is dict and data is None and not self.document.damaged((key,)):
+            self._fault((key,), "is empty", "write each below it, indented, under a name of its own")
         elif origin is list and isinstance(data, list):
             values = [self._one(arguments[0], item, (key, index)) for index, item in enumerate(data)]
             self.rows[name] = [index for index, value in enumerate(values) if value is not None]
@@ -90,8 +96,10 @@ class Validation:
             for one in error.errors():
                 fault_at, message, hint = explain(data, one)
                 reported.add(fault_at)
-                unsound.add((*fault_at, one["loc"][-1]) if one["type"] == "missing" else fault_at)
-                self._fault((*where, *fault_at), message, hint)
+                lacks = one["loc"][-1] if one["type"] == "missing" else None
+                unsound.add(fault_at if lacks is None else (*fault_at, lacks))
+                if lacks is None or not self.document.may_hold(str(lacks), where):
+                    self._fault((*where, *fault_at), message, hint)
         for path, leaf in _leaves(data, ()):
             if path in reported:
                 continue

@@ -8,7 +8,7 @@ from simulators.meters.abb import B23
 from simulators.meters.base import Meter
 from simulators.meters.carlo_gavazzi import EM24
 from simulators.meters.eastron import SDM120, SDM630
-from simulators.meters.endress_hauser import PROMAG400
+from simulators.meters.endress_hauser import PROMAG400, PROMAG400_ON_LITRES
 from simulators.meters.janitza import UMG604
 from simulators.meters.plc import LINES, PLATING_PLC, RO_PLC, UTILITY_PLC
 from simulators.meters.schneider import IEM3255
@@ -74,7 +74,13 @@ DEVICES: tuple[Device, ...] = (
     _energy("chiller_meter", EM24, 15029, "chiller_kwh", "chiller_kw"),
     _energy("ro_meter", SDM120, 15030, "ro_kwh", "ro_kw"),
     *(
-        Device(f"{stage}_meter", PROMAG400, 15031, 1 + index, {"volume": f"{stage}_water", "flow": f"{stage}_flow"})
+        Device(
+            f"{stage}_meter",
+            PROMAG400_ON_LITRES,
+            15031,
+            1 + index,
+            {"volume": f"{stage}_water", "flow": f"{stage}_flow"},
+        )
         for index, stage in enumerate(_STAGES)
     ),
     Device("city_water_meter", PROMAG400, 15032, 1, {"volume": "city_water", "flow": "city_water_flow"}),

@@ -66,11 +66,16 @@ class _Client(mqtt.Client):
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
 
 
+OLD_VERSION = "version=3.1.1"
+
+
 def host_port(url: str) -> tuple[str, int]:
-    """Host and port of `mqtt://host[:port]`. Raises ValueError for anything else."""
+    """Host and port of `mqtt://host[:port][?version=3.1.1]`. Raises ValueError for anything else."""
     parts = urlsplit(url)
-    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/") or parts.username or parts.query:
+    if parts.scheme != "mqtt" or not parts.hostname or parts.path.strip("/") or parts.username:
         raise ValueError(f"'{url}' is not of the form mqtt://host:port")
+    if parts.query not in ("", OLD_VERSION):
+        raise ValueError(f"'{url}': after ? only {OLD_VERSION} is known")
     return parts.hostname, parts.port or 1883
 
 
@@ -102,7 +107,9 @@ class Session:
         self._client: _Client | None = None
         self._lock = threading.Lock()
         self._connection = 0
-        self._version = MQTTProtocolVersion.MQTTv5
+        # a broker that hangs on MQTT 5 can be named with the version it speaks: mqtt://host:port?version=3.1.1
+        old = urlsplit(url).query == OLD_VERSION
+        self._version = MQTTProtocolVersion.MQTTv311 if old else MQTTProtocolVersion.MQTTv5
         self._refusals = 0
         self._ever_connected = False
         self._answers = threading.Condition()

@@ -79,9 +79,9 @@ def fault(onset: int, end: int | None = None, **more: object) -> dict[str, objec
         "kind": "step",
         "target": "zn_rinse1",
         "point": "zn_rinse1_water",
-        "onset": onset,
-        "end": end,
-        "per_hour": 0.6,
+        "onset_us": onset,
+        "end_us": end,
+        "size_per_hour": 0.6,
         "unit": "m3",
     }
     return {**entry, **more}
@@ -117,5 +117,5 @@ def test_two_faults_do_not_share_a_drift() -> None:
 
 def test_a_data_fault_has_no_drift_to_answer() -> None:
     """A frozen meter is a notice, whatever else drifts on it."""
-    (verdict,) = verdicts([fault(NOW - 31 * HOUR, kind="data", per_hour=0.0)], found(rinse()), PLANT)
+    (verdict,) = verdicts([fault(NOW - 31 * HOUR, kind="data", size_per_hour=0.0)], found(rinse()), PLANT)
     assert verdict.drift is None and verdict.size is None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from fake_frames import DRIFT_NAME, NOW, alarm_row, drift_row, example_plant, frame
 
+from console import draw_shift
+from console.figures import Moments
 from console.views_drifts import drifts
 from console.views_shift import Alarm, alarms, duty, loss_per_day, past, silent, standing
+from console.words import Words
 from historian.tables import ALARMS, DRIFT
 from plant.calendar import Calendar
 from plant.reading import HOUR
@@ -42,6 +45,7 @@ def test_the_latest_transition_is_the_state() -> None:
     assert (alarm.state, alarm.by, alarm.note) == ("acknowledged", "local user", "on my way")
     assert alarm.raised == NOW - HOUR and alarm.acknowledged == NOW - HOUR // 2
     assert not alarm.asks
+    assert "on my way" in draw_shift.alarm(alarm, PLANT, Words("en", PLANT), Moments(CALENDAR, NOW))
 
 
 def test_an_alarm_carries_its_drift() -> None:

@@ -53,7 +53,9 @@ def device(protocol: str = "manual", **more: Any) -> dict[str, Any]:
     return {"protocol": protocol, "title": "t", **more}
 
 
-def kpi(numerator: list[dict[str, Any]], denominator: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+def kpi(
+    numerator: list[dict[str, Any]], denominator: list[dict[str, Any]] | None = None, **more: Any
+) -> dict[str, Any]:
     """A KPI of the site."""
     return {"title": "k", "numerator": numerator, "denominator": denominator or [], "unit": "1", **more}
 

@@ -105,9 +105,7 @@ def test_minutes_sum_to_the_counters_own_difference(modulus, shown, story, secon
     for name, size, length in story:
         act(meter, name, size, length)
     more = {"modulus": modulus / 10} if modulus else {}
-    declared = point(
-        "counter", "kWh", resolution=0.1, per_hour=[0, RATE * 6], exchanges=meter.exchanges, **more
-    )
+    declared = point("counter", "kWh", resolution=0.1, per_hour=[0, RATE * 6], exchanges=meter.exchanges, **more)
     run = UnitRun(plant({"p": declared}))
     arrivals = sorted((minute + chance.choice([0, 0, 0, 0, 2, 30, 400]), minute, value) for minute, value in meter.rows)
     while arrivals:
