@@ -81,7 +81,9 @@ def build_history(described: Described, scenario_path: Path, data: Path, screen:
     )
     peak = 0
     with Progress(*columns, console=screen) as bar:
-        task = bar.add_task("five weeks of history", total=HISTORY_DAYS * MINUTES_PER_DAY + MORNING_MINUTES, readings="")
+        task = bar.add_task(
+            "five weeks of history", total=HISTORY_DAYS * MINUTES_PER_DAY + MORNING_MINUTES, readings=""
+        )
         past = 0
 
         def show(done: Done) -> None:

@@ -53,7 +53,7 @@ class Pipeline(threading.Thread):
 
     def run(self) -> None:
         self._notifier.start()
-        stored = tidied = time.monotonic()
+        stored, tidied = time.monotonic(), float("-inf")
         dirty = False
         while not self.stopping.is_set():
             try:

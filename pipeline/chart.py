@@ -78,6 +78,20 @@ class Limits:
     h: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Signal:
+    """A sum that passed its limit: its k, its value [σ], and how many blocks ago it was last zero."""
+
+    k: float
+    value: float
+    blocks: int
+
+    @property
+    def shift(self) -> float:
+        """The new level, k + C/N [σ] (Montgomery, Introduction to Statistical Quality Control, §9.1.3)."""
+        return self.k + self.value / self.blocks
+
+
 @dataclass
 class BlockVerdict:
     """What a block did to its chart."""
@@ -85,7 +99,7 @@ class BlockVerdict:
     state: ChartState
     name: str
     sum_share: float
-    opened_after: int | None = None
+    signal: Signal | None = None
     opposite: bool = field(default=False)
 
 
@@ -96,25 +110,26 @@ def judge_block(
 
     `sigma` [response's unit] belongs to a block of `hours`; a drift's size is per hour.
 
-    The verdict's `opened_after` is set when a drift begins: how many blocks before this one the signalling sum was last
-    zero. An unknown block holds the chart.
+    The verdict's `signal` is set when a drift begins. An unknown block holds the chart.
     """
     if math.isnan(z):
         return BlockVerdict(state, "unknown", _share(state, limits))
     cumulative = state.cumulative + residual
     if state.drift is not None:
         return _while_open(replace(state, cumulative=cumulative), z, residual, limits, sigma / hours, hours)
-    sums, signalled, fell = [], None, False
+    sums, fell = list[cusum.State](), False
+    signalled: Signal | None = None
     for one, k, h in zip(state.sums, limits.k, limits.h, strict=True):
         after, plus, minus = cusum.run(one, np.array([z]), k)
         sums.append(after)
-        if plus[0] > h and signalled is None:
-            signalled = after.seen - after.plus_zero
+        # of several sums the fastest knows best when it began
+        if plus[0] > h:
+            signalled = Signal(k, float(plus[0]), after.seen - after.plus_zero)
         fell |= bool(minus[0] > h)
     new = replace(state, sums=tuple(sums), cumulative=cumulative, falling=fell)
     share = _share(new, limits)
     if signalled is not None:
-        return BlockVerdict(new, "drift", share, opened_after=signalled)
+        return BlockVerdict(new, "drift", share, signal=signalled)
     return BlockVerdict(new, "in control", share, opposite=fell and not state.falling)
 
 

@@ -12,7 +12,7 @@ from historian.tables import BLOCKS, DRIFT, NOTICES
 from kpis.baseline import in_range, predict
 from kpis.onset import lag_one_robust, onset
 from kpis.tariffs import price_series
-from pipeline.chart import REFINE_BLOCKS, BlockVerdict, ChartState, Drift, Limits, drift_name, judge_block
+from pipeline.chart import REFINE_BLOCKS, BlockVerdict, ChartState, Drift, Limits, Signal, drift_name, judge_block
 from pipeline.expected import Expected, block_values, driver_name
 from pipeline.messages import Results
 from pipeline.minutes import STEP
@@ -23,6 +23,9 @@ from pipeline.terms import known_minutes
 from plant.reading import DAY, MINUTE
 
 SEARCHED = 24 * 60
+HELD_MINUTES = 48 * 60
+REACH_MINUTES = 40 * 60
+NORMAL_95 = 1.6449
 RANGE_SLACK = 0.1
 Ints = NDArray[np.int64]
 
@@ -129,17 +132,13 @@ class _Runner:
     def _drift(self, verdict: BlockVerdict, start: int, end: int) -> ChartState:
         """Carries a drift on: begun, refined, worse or cleared; the chart's state after the block."""
         state = verdict.state
-        if verdict.opened_after is not None:
-            began = end - verdict.opened_after * self.expected.block_minutes
-            first = Drift(drift_name(self.expected.name, end), end, began, began, began, 0.0, 0.0, 0.0)
-            drift = self._refine(first, began, end)
-            if drift is None:
-                return state
+        if verdict.signal is not None:
+            drift = self._begin(verdict.signal, end)
             share = ", ".join(
                 f"k={k:g}: {one.plus:.1f} > {h:.1f} σ" if one.plus > h else f"k={k:g}: {one.plus:.1f} of {h:.1f} σ"
                 for one, k, h in zip(state.sums, self.limits.k, self.limits.h, strict=True)
             )
-            drift = replace(drift, evidence=f"CUSUM {share} after {verdict.opened_after} blocks of {self.hours:g} h")
+            drift = replace(drift, evidence=f"CUSUM {share} after {verdict.signal.blocks} blocks of {self.hours:g} h")
             self.drifts[drift.drift] = drift
             fresh = ChartState.fresh(len(self.limits.k))
             return replace(fresh, cumulative=state.cumulative, drift=drift)
@@ -160,9 +159,24 @@ class _Runner:
         self.drifts[state.drift.drift] = state.drift
         return state
 
+    def _begin(self, signal: Signal, end: int) -> Drift:
+        """A drift as its chart alone tells it, refined over the minutes where they reach back to its beginning."""
+        block = self.expected.block_minutes
+        began = end - signal.blocks * block
+        size = self.sign * signal.shift * self.expected.sigma / self.hours
+        spread = NORMAL_95 * self.expected.sigma / self.hours / signal.blocks**0.5
+        name = drift_name(self.expected.name, end)
+        plain = Drift(name, end, began, began - block, began + block, size, size - spread, size + spread)
+        return self._refine(plain, began, end) or plain
+
     def _refine(self, drift: Drift, began: int, end: int) -> Drift | None:
-        """Onset and size by maximum likelihood over the minutes from a day before `began` on; None when silent."""
-        start = max(began - SEARCHED, self.state.settled_start(self.expected.points()))
+        """Onset and size by maximum likelihood over the minutes from a day before `began` on; None when silent.
+
+        Only minutes that every way of delivery still holds are looked at, whatever the batch left here.
+        """
+        if began < end - REACH_MINUTES:
+            return None
+        start = max(began - SEARCHED, end - HELD_MINUTES)
         facts = self.state.part(self.expected.points(), start, end)
         own = facts[self.expected.baseline.response]
         residual = own.amount * STEP - self.expected.minutes(facts)
@@ -226,6 +240,10 @@ class _Runner:
             # a late or corrected reading took it back: it is marked, it never vanishes
             gone = replace(self.chart.published.pop(name), state="withdrawn")
             self.results.add("drift", self._row(gone))
+        held = self.chart.state.drift
+        if held is not None and self.chart.published.get(held.drift, held) != held:
+            # a return or a worsening that was published has been taken back
+            self.drifts.setdefault(held.drift, held)
         for drift in self.drifts.values():
             self.chart.published[drift.drift] = drift
             self.results.add("drift", self._row(drift))

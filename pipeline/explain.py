@@ -19,7 +19,7 @@ from pipeline.messages import UnitMessages
 from pipeline.minutes import STEP, Minutes
 from pipeline.plans import HORIZON, PlantPlan
 from pipeline.sums import Field
-from pipeline.terms import evaluate
+from pipeline.terms import evaluate, known_minutes
 from pipeline.unit_state import UnitState
 from pipeline.unit_step import step_unit
 from plant.clock import to_datetime
@@ -219,7 +219,7 @@ def _compare(name: str, stored: Minutes, again: Minutes, summable: bool) -> list
         differs = ~(np.isclose(a, b, rtol=1e-6, atol=1e-9) | (np.isnan(a) & np.isnan(b)))
         if column != "coverage":
             # what is spread over an unknown stretch counts nowhere, and its other end may lie beyond what was read
-            differs &= (here.coverage > 0) | (again.coverage > 0)
+            differs &= known_minutes(here) | known_minutes(again)
         for at in np.flatnonzero(differs):
             numbers = (None if np.isnan(x) else float(x) for x in (a[at], b[at]))
             found.append(Disagreement(name, int(here.start + at), column, *numbers))

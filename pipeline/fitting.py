@@ -22,7 +22,7 @@ from pipeline.minutes import STEP, Minutes
 from pipeline.plans import HORIZON, PlantPlan
 from plant.reading import MINUTE, SECOND
 
-CHARTS = (0.5, 1.5)
+CHARTS = (0.5, 1.5, 2.5)
 LIMIT_LEAST = 3.0
 DAYS_PER_BUDGET = 30
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -134,6 +135,13 @@ class Minutes:
         part = self.cut(start_us // MINUTE, -(-end_us // MINUTE))
         moved = np.where(np.isnan(part.mean), (part.amount > 0) & part.has, part.mean != 0) & (part.coverage > 0)
         return int(np.count_nonzero(moved)) * MINUTE
+
+
+def chained(parts: Sequence[Minutes]) -> Minutes:
+    """Consecutive parts as one; what lies before a hole between them is left out."""
+    first = max((i for i in range(1, len(parts)) if parts[i].start != parts[i - 1].end), default=0)
+    held = parts[first:]
+    return Minutes(held[0].start, **{name: np.concatenate([getattr(part, name) for part in held]) for name in COLUMNS})
 
 
 def _missing(column: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -83,10 +83,6 @@ class ScopeState:
             found[name] = whole
         return found
 
-    def settled_start(self, names: list[str]) -> int:
-        """The first minute held of every one of several points."""
-        return max((self.facts[name].start for name in names if name in self.facts), default=0)
-
     def trim(self) -> None:
         """Forgets what no window and no chart reaches any more."""
         self.sums.trim()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from historian.store import StateRow
-from pipeline.minutes import COLUMNS, Minutes
+from pipeline.minutes import COLUMNS, Minutes, chained
 from pipeline.plans import HORIZON
 from pipeline.rows import Columns, join, pack, unpack
 from pipeline.series import Series
@@ -100,13 +100,19 @@ class UnitState:
         state = cls()
         hours = sorted((start, body) for kind, start, body in rows if kind == "hour")
         state.stored = {start for start, _ in hours}
-        for group, columns in join(unpack(body)[0] for _, body in hours).items():
+        groups = [unpack(body)[0] for _, body in hours]
+        for group, columns in join(groups).items():
             kind, name = group.split(" ", 1)
             if kind == "r":
                 state.series[name] = Series(**{column: columns[column] for column in SERIES_COLUMNS})
             else:
-                start = int(columns.pop("start")[0])
-                state.minutes[name] = Minutes(start, **columns)
+                state.minutes[name] = chained(
+                    [
+                        Minutes(int(part[group]["start"][0]), **{c: part[group][c] for c in COLUMNS})
+                        for part in groups
+                        if group in part
+                    ]
+                )
         for kind, _, body in rows:
             if kind == "head":
                 for name, value in unpack(body)[1].items():

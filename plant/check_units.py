@@ -54,9 +54,16 @@ def natural_unit(point: Point) -> str | None:
             return None
         unit = amount_unit(point.kind, point.unit)
         parse(unit)
+        return None if _is_temperature(point) else unit
     except (ValueError, Unsound):
         return None
-    return unit
+
+
+def _is_temperature(point: Point) -> bool:
+    """Whether a point would add up degrees. Raises ValueError when its unit is none."""
+    if point.kind not in SUMMABLE or (point.kind == Kind.RATE) != is_rate(point.unit):
+        return False
+    return parse(amount_unit(point.kind, point.unit)).dimensionality == parse("K").dimensionality
 
 
 def same(first: str, second: str) -> bool:
@@ -83,7 +90,7 @@ def _units(plant: Plant) -> Iterator[tuple[Where, str]]:
 def _kind(draft: Draft, name: str, point: Point) -> Iterator[Fault]:
     where = ("points", name, "unit")
     amount = natural_unit(point) if point.kind in SUMMABLE else None
-    if amount is not None and parse(amount).dimensionality == parse("K").dimensionality:
+    if _is_temperature(point):
         message = f"points.{name}.unit: '{point.unit}' is a temperature, but a {point.kind} brings amounts"
         yield draft.fault(where, message, "write 'kind: level', or the unit of what is counted")
     elif point.kind == Kind.RATE and not is_rate(point.unit):
@@ -98,8 +105,9 @@ def _kind(draft: Draft, name: str, point: Point) -> Iterator[Fault]:
         yield draft.fault(where, f"points.{name}.unit: '{point.unit}' is a rate per time, not an amount", hint)
     elif point.kind in SUMMABLE - {Kind.RATE} and is_rate(point.unit):
         amount = amount_unit(Kind.RATE, point.unit)
-        amount = amount_unit(Kind.RATE, amount) if is_rate(amount) else amount
         hint = f"write {amount}, or 'kind: rate'"
+        if is_rate(amount):
+            hint = f"did you mean '{amount_unit(Kind.RATE, amount)}'?"
         message = f"points.{name}.unit: '{point.unit}' is an amount per time, but a {point.kind} brings amounts"
         yield draft.fault(where, message, hint)
 

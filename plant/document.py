@@ -133,7 +133,8 @@ class _Builder:
     def _sequence(self, node: yaml.SequenceNode, where: Where, until: int) -> list[Any]:
         values: list[Any] = []
         following = [item.start_mark.line + 1 for item in node.value[1:]]
-        for index, (item, ends) in enumerate(zip(node.value, [*following, until], strict=True)):
+        for index, item in enumerate(node.value):
+            ends = [*following, until][index]
             # An entry of a block begins with its dash, below which everything of it is indented.
             first = item if node.flow_style else node
             start = item.start_mark.line, first.start_mark.column

@@ -16,7 +16,7 @@ LEFT_OUT = re.compile(r"[\w-]+")
 _ATTEMPTS = 20
 _TABBED = re.compile(r" *\t\s*\S")
 _CONFLICT = re.compile(r"(<{7}|={7}|>{7})( |$)")
-_RESERVED = re.compile(r"(^\s*(?:- )?[\w-]+:\s+)([%@`*].*?)\s*$")
+_RESERVED = re.compile(r"(^\s*(?:- )?[\w-]+:\s+)([%@`*].*?)\s*(?:\s#.*)?$")
 _RESERVED_IN_FLOW = re.compile(r"([\w-]:\s+|[\[,]\s*)([%@`*][^,}\]\"']*?)\s*(?=[,}\]])")
 _FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

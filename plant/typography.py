@@ -34,7 +34,7 @@ _WRITTEN = {"：": ": ", "，": ",", "［": "[", "］": "]", "｛": "{", "\u00a0
 _ANY = re.compile(f"[{''.join(_ASCII)}]")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|(?:^|\s)#.*')
 _INDENT = re.compile(r"^[ \t]*[\u00a0\u3000][\s\u00a0\u3000]*")
-_KEY = re.compile(r"(?:^\s*(?:-\s+)?|[{,，]\s*)([A-Za-z_][\w-]*)([：:])([\u00a0\u3000]*)(?=(.?))", re.ASCII)
+_KEY = re.compile(r"(?:^\s*(?:-\s+)?|[{,，]\s*)([A-Za-z_][\w-]*)([：:])([\u00a0\u3000]*)(?=\s*(.?))", re.ASCII)
 _COMMA = re.compile(r"，(?=\s*[A-Za-z_]\w*\s*[:：])", re.ASCII)
 _LIST = re.compile(r"([A-Za-z_]\w*)\s*[：:]\s*([\[【［][^\]】］]*[\]】］])", re.ASCII)
 _TEXT = re.compile(r"([A-Za-z_]\w*)\s*[：:]\s*(“[^“”\"]*”)", re.ASCII)
@@ -63,7 +63,7 @@ def ascii_punctuation(text: str, path: Path) -> tuple[str, list[Fault]]:
 
 def _slips(line: str) -> Iterator[int]:
     """Where in a line a character stands for YAML's own."""
-    masked = _QUOTED.sub(lambda found: "\0" * len(found[0]), line)
+    masked = _QUOTED.sub(lambda found: "\0" * len(found[0]), line).rstrip("\0 ")
     indent = _INDENT.match(masked)
     if indent:
         yield from (at for at in range(indent.end()) if line[at] in _ASCII)

@@ -33,9 +33,9 @@ class LineData:
 
 # Ah/m2 and volts: Zn 8 um, Ni 10 um, Cr 0.3 um at 15 % current efficiency.
 DATA: Mapping[str, LineData] = {
-    "zn": LineData(49.3, 6.0, 32.0, 36.0, 1.40, 12.0, 0.090, 4.0),
-    "ni": LineData(85.6, 5.0, 55.0, 42.0, 1.28, 13.5, 0.085, 6.0),
-    "cr": LineData(44.5, 6.0, 42.0, 31.0, 1.16, 9.0, 0.070, 8.0),
+    "zn": LineData(49.3, 6.0, 32.0, 20.0, 0.77, 12.0, 0.090, 4.0),
+    "ni": LineData(85.6, 5.0, 55.0, 23.0, 0.70, 13.5, 0.085, 6.0),
+    "cr": LineData(44.5, 6.0, 42.0, 17.0, 0.64, 9.0, 0.070, 8.0),
 }
 RECTIFIER_EFFICIENCY = 0.90
 RECTIFIER_IDLE_KW = 0.3

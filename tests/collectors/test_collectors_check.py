@@ -9,7 +9,7 @@ import pytest
 from collectors_plant import modbus, mqtt, plant
 
 from collectors.check import check
-from plant.load import examine
+from plant.load import examine, inspect
 
 DEMO = Path(__file__).parents[2] / "examples" / "electroplating" / "plant.yaml"
 OWN = """
@@ -103,12 +103,6 @@ def faults(folder: Path, devices: dict[str, Any], points: dict[str, Any], **more
             {"import": {"time": "t", "time_format": "dd.mm.yyyy", "columns": {}}},
             "import.time_format: import: 'dd.mm.yyyy' is not a time format | one of auto, rfc3339",
         ),
-        (
-            {"f": {"protocol": "manual"}},
-            {"x": ("f", "x", "level", "1")},
-            {"import": {"time": "t", "time_format": "local", "columns": {"load": "x"}, "categories": {"laod": {}}}},
-            "import.categories.laod: import: categories for 'laod', which is not among the columns | did you mean",
-        ),
     ],
 )
 def test_each_fault_has_its_place_and_a_hint(
@@ -122,8 +116,33 @@ def test_each_fault_has_its_place_and_a_hint(
 def test_a_faulty_profile_file_is_reported_once_however_many_devices_use_it(tmp_path: Path) -> None:
     """The faults of a profile stand in the profile, not at each of its devices."""
     (tmp_path / "bad.yaml").write_text("make: A\nmodel: B\nfields: {}\n")
-    found = faults(tmp_path, {name: modbus("127.0.0.1:502", "bad.yaml") for name in ("a", "b")}, {})
-    assert found == ["bad.yaml: source: Field required | "]
+    devices = {name: modbus("127.0.0.1:502", "bad.yaml") for name in ("a", "b")}
+    found = check(plant(devices, {}), tmp_path / "plant.yaml", lambda _: 1)
+    assert [str(fault) for fault in found] == [
+        f"{tmp_path / 'bad.yaml'}:1: the key 'source' is missing\n    hint: every profile needs it"
+    ]
+
+
+def test_a_field_of_a_faulty_profile_is_known_all_the_same(tmp_path: Path) -> None:
+    """A read is held against what a faulty profile declares, and against nothing when its fields cannot be read."""
+    (tmp_path / "bad.yaml").write_text("fields: {one: {title: x}}\n")
+    (tmp_path / "worse.yaml").write_text("fields: {one: {title: x}\n")
+    points = {"x": ("m", "one", "level", "1"), "y": ("m", "other", "level", "1")}
+    for profile, expected in (("bad.yaml", ["point 'y': profile 'bad.yaml' has no field 'other'"]), ("worse.yaml", [])):
+        found = check(plant({"m": modbus("127.0.0.1:502", profile)}, points), tmp_path / "plant.yaml", lambda _: 1)
+        assert [fault.message for fault in found if fault.file.name == "plant.yaml"] == expected
+
+
+def test_what_is_sound_is_checked_whatever_is_wrong_elsewhere() -> None:
+    """Promise 8: profiles, reads and addresses are checked in a description that has other faults, YAML's included."""
+    text = DEMO.read_text(encoding="utf-8")
+    text = text.replace("eastron-sdm630", "eastron-sdm360", 1).replace("read: energy_import,", "read: energy,", 1)
+    text = text.replace("time_zone: ", "time_zone: [", 1).replace("calibrated_until: 2", "calibrated_until: x2", 1)
+    described, document = inspect(text, DEMO)
+    said = "\n".join(fault.message for fault in check(described, DEMO, document.line))
+    assert "there is no meter profile 'eastron-sdm360'" in said
+    assert "has no field 'energy'" in said
+    assert "this is not YAML" in "\n".join(fault.message for fault in document.faults)
 
 
 def test_the_demo_plant_has_no_fault() -> None:

@@ -92,8 +92,12 @@ def test_every_device_of_the_demo_plant_can_be_read() -> None:
     ("text", "says"),
     [
         ("make: A\n\tmodel: B", "not YAML"),
-        ("[]", "should be a valid dictionary"),
-        ("{make: A, model: B, source: C, speed: 9, fields: {}}", "speed: Extra inputs"),
+        ("[]", "not a meter profile"),
+        ("{make: A, model: B, source: C, speed: 9, fields: {}}", "unknown key 'speed'"),
+        (
+            "{make: A, model: B, source: C, fields: {x: {title: x, function: 3, address: 0, type: int16, unit: kwh}}}",
+            "did you mean 'kWh'",
+        ),
         (
             "{make: A, model: B, source: C, max_registers: 1, fields:"
             " {x: {title: x, function: 3, address: 0, type: int32, unit: W}}}",
@@ -119,3 +123,27 @@ def test_a_wrong_profile_is_refused_with_the_reason(text: str, says: str) -> Non
     """Promise 8: unknown keys, function codes that write, and values that cannot be read whole are refused."""
     with pytest.raises(ConfigurationError, match=says):
         parse(text, Path("meter.yaml"))
+
+
+def test_all_faults_of_a_profile_are_told_with_their_lines() -> None:
+    """Promise 8: a profile file is checked as the plant description is, all at once, with line and hint."""
+    text = """make: A
+model: B
+sauce: C
+fields:
+  one: {title: x, function: 3, address: 0, type: unit32, unit: kWh}
+  two: {title: x, function: 3, address: 70000, type: int16, unit: kW, sacle: 0.1}
+  three: {title: x, function: 3, address: 4, type: int16, unit: kW
+  four: {title: x, function: 3, type: int16, unit: kW}
+"""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(text, Path("meter.yaml"))
+    assert [(fault.line, fault.message.partition(":")[0]) for fault in caught.value.faults] == [
+        (3, "unknown key 'sauce'"),
+        (5, "fields.one.type"),
+        (6, "fields.two.address"),
+        (6, "fields.two"),
+        (7, "this is not YAML"),
+        (8, "fields.four"),
+    ]
+    assert all(fault.hint for fault in caught.value.faults)

@@ -33,14 +33,12 @@ def look_alike(path: Path) -> float:
             stamp = midnight + timedelta(minutes=15 * quarter)
             written = stamp if quarter < 96 else midnight
             load = "Light_Load" if quarter < 32 or weekend else ("Maximum_Load" if quarter < 72 else "Medium_Load")
-            kwh = round(
-                float({"Light_Load": 4, "Medium_Load": 20, "Maximum_Load": 45}[load] * rng.uniform(0.8, 1.2)), 2
-            )
+            usual = {"Light_Load": 4, "Medium_Load": 20, "Maximum_Load": 45}[load]
+            kwh = round(float(usual * rng.uniform(0.8, 1.2)), 2)
             total += kwh
             status = "Weekend" if weekend else "Weekday"
-            lines.append(
-                f"{written:%d/%m/%Y %H:%M},{kwh},2.95,0,0,73.21,100,{900 * (quarter % 96)},{status},{midnight:%A},{load}"
-            )
+            rest = f"{900 * (quarter % 96)},{status},{midnight:%A},{load}"
+            lines.append(f"{written:%d/%m/%Y %H:%M},{kwh},2.95,0,0,73.21,100,{rest}")
     path.write_bytes(b"\xef\xbb\xbf" + "\n".join(lines).encode() + b"\n")
     return total
 
@@ -63,7 +61,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, Path]:
 
 
 def test_what_goes_in_comes_out(replayed: tuple[float, Path]) -> None:
-    """Promise 4: the minutes of all intervals sum to what the file holds, and every day has its own 96 quarter hours."""
+    """Promise 4: the minutes of all intervals sum to what the file holds; every day has its own 96 quarter hours."""
     total, data = replayed
     facts = Reader(data).table("facts", where={"point": "electricity_kwh"}, columns=["amount", "coverage"])
     assert facts["amount"].sum() == pytest.approx(total, abs=1e-6)

@@ -106,7 +106,9 @@ def test_a_dead_meter_raises_nothing() -> None:
     run.accept(body())
     for hour in range(60):
         alive = hour < 20 or hour >= 40
-        run.read([("kw", hour * 60 + i, HOURLY) for i in range(60) if alive] or [("kw", 0, HOURLY)], tick=hour * 60 + 61)
+        run.read(
+            [("kw", hour * 60 + i, HOURLY) for i in range(60) if alive] or [("kw", 0, HOURLY)], tick=hour * 60 + 61
+        )
     run.settle(3600)
     assert len(run.table("drift")) == 0
     assert run.table("blocks").sort("start")["state"].to_list()[21:39] == ["unknown"] * 18
@@ -126,7 +128,6 @@ def test_what_a_late_correction_takes_back_is_withdrawn() -> None:
     assert "drift" not in states
 
 
-@pytest.mark.xfail(strict=True, reason="the row stays cleared when the return is taken back")
 def test_a_drift_whose_clearing_is_taken_back_is_open_again() -> None:
     """Promise 2: late data may undo a return as well: the drift's row then says that it is open."""
     run, after = watched(44, dict.fromkeys(range(20, 36), 60.0))

@@ -159,7 +159,7 @@ def test_a_declared_exchange(kind: str) -> None:
 
 
 def test_a_declared_exchange_is_booked_once_though_readings_after_it_do_not_fit() -> None:
-    """Promise 4: a wrong opening value makes what follows an undeclared exchange; the closing value still counts once."""
+    """Promise 4: after a wrong opening value comes an undeclared exchange; the closing value counts once."""
     series, found = judged(
         point_plan(exchanges=EXCHANGE, **FAST), list(enumerate([100, 105, 110, 7000, 7003, 7006, 7009]))
     )
@@ -170,7 +170,7 @@ def test_a_declared_exchange_is_booked_once_though_readings_after_it_do_not_fit(
 
 def test_readings_pending_before_a_declared_exchange_belong_to_the_old_meter() -> None:
     """Promise 4: the closing value has the last word; a dying meter's odd readings are not taken for the new one's."""
-    series, found = judged(point_plan(exchanges=EXCHANGE, **FAST), list(enumerate([100, 105, 0, 5001, 5004])))
+    series, _ = judged(point_plan(exchanges=EXCHANGE, **FAST), list(enumerate([100, 105, 0, 5001, 5004])))
     assert series.status.tolist() == [Status.USED, Status.USED, Status.DROPPED, Status.USED, Status.USED]
     assert float(series.total[-1] - series.total[0]) * STEP == 12 + 4
 

@@ -83,7 +83,7 @@ def whole(seed: int, second: float, gap: str) -> pl.DataFrame:
 def test_what_is_missing_leaves_the_full_value_between_low_and_high(  # type: ignore[no-untyped-def]
     seed, second, name, gap, missing
 ) -> None:
-    """Promise 3: without any 5 % of a meter's minutes, the value of full data lies within low..high, for each window."""
+    """Promise 3: without any 5 % of a meter's minutes the value of full data lies within low..high."""
     rows = everything(seed, second)
     away = set(missing)
     left = [row for row in rows if row[0] != name or round(row[1] - (second if name != "gas" else 0)) not in away]
@@ -156,7 +156,7 @@ def test_a_unit_that_never_spoke_is_unknown_and_holds_nobody_back() -> None:
 
 
 def test_a_frozen_meter_is_unknown_and_no_saving() -> None:
-    """Promise 3: a value that stands still while its witness moves is unknown back to its last change; a notice says so."""
+    """Promise 3: what stands still while its witness moves is unknown back to its last change, with a notice."""
     # minute      0 … 60          60 … 119        120 …
     # area        moves           moves           moves
     # kwh         10 a minute     stands still    goes on from 60 · 10 + 600

@@ -1,4 +1,4 @@
-"""Windows: which end when, across midnight, daylight saving and the edges of what is held; and what a correction does."""
+"""Windows: across midnight, daylight saving and the edges of what is held; and what a correction does."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_late_correction_is_told_in_every_window_that_holds_it() -> None:
 
 
 def test_only_quarter_hours_and_the_latest_are_stored(tmp_path: Path) -> None:
-    """Of windows that slide by the minute the historian keeps those on the quarter hour and the latest, closed or open."""
+    """Of windows that slide by the minute those on the quarter hour and the latest are kept."""
     historian = Historian(tmp_path)
     run = Run(counting(), historian)
     for start in range(0, 3 * DAY + 100, 37):

@@ -91,9 +91,48 @@ def test_no_text_breaks_the_loader(edits: list[tuple[int, int, str]]) -> None:
         assert all(1 <= fault.line <= text.count("\n") + 1 for fault in error.faults)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([number for number, line in enumerate(LINES) if ":" in line]),
+            st.sampled_from(
+                ["", " {}", " []", " nonsense", " -1", " yes", " {a: 1}", " [x, 1]", " 0,5", "：x", " .nan"]
+            ),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_no_value_breaks_a_check(edits: list[tuple[int, str]]) -> None:
+    """Promise 8: whatever value a key has, every check works on what is sound, and the line of each fault exists."""
+    lines = list(LINES)
+    for number, value in edits:
+        lines[number] = re.sub(r":.*", lambda _, value=value: f":{value}", lines[number], count=1)
+    _, document = examine("\n".join(lines), PATH)
+    assert all(1 <= fault.line <= len(lines) for fault in document.faults)
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "42", "- a\n- b\n", "[", "{", "a: *b", "&a [*a]", "? [a]: b", "\x00", "--- a\n--- b\n", "<<: 1\n"],
+    [
+        "",
+        "\n",
+        "42",
+        "[]",
+        "{}",
+        "points: []",
+        "factors: []",
+        "- a\n- b\n",
+        "[",
+        "{",
+        "a: *b",
+        "&a [*a]",
+        "? [a]: b",
+        "\x00",
+        "--- a\n--- b\n",
+        "<<: 1\n",
+    ],
 )
 def test_what_is_no_description_at_all_is_a_fault(text: str) -> None:
     """An empty file, a list, a bare bracket: a fault, not a traceback."""

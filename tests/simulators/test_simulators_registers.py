@@ -52,7 +52,7 @@ LEVELS = [
     ("mains_voltage", 15027, 1, 3, 59, ">f", HIGH, 1.0, 1e-4),
     ("compressor_kw", 15028, 1, 3, 19026, ">f", HIGH, 0.02, 1e-4),
     ("chiller_kw", 15029, 1, 4, 0x28, ">i", LOW, 0.0001, 1e-4),
-    ("zn_rinse1_flow", 15031, 1, 3, 2008, ">f", LOW, 1.0, 1e-5),
+    ("zn_rinse1_flow", 15031, 1, 3, 2008, ">f", LOW, 1000 / 60, 1e-5),
     ("city_water_flow", 15032, 1, 3, 2008, ">f", LOW, 1.0, 1e-5),
     ("zn_mode", 15033, 1, 3, 12, ">h", HIGH, 1.0, 0),
     ("cr_bath_temp", 15033, 1, 3, 17, ">h", HIGH, 0.1, 0.051),
