@@ -9,7 +9,6 @@ that finds a day in both takes the row with the higher revision. Small tables (d
 from __future__ import annotations
 
 import math
-import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -231,10 +230,6 @@ class Historian:
         fresh = path.with_suffix(".new")
         newest(table, rows).sort(table.key).write_parquet(fresh, compression="zstd", compression_level=1)
         fresh.replace(path)
-
-    def free_bytes(self) -> int:
-        """Free space of the disk that holds the data [bytes]."""
-        return shutil.disk_usage(self.folder).free
 
     def forget(self, keep_days: Mapping[str, float], now_us: int) -> list[Path]:
         """Deletes day files older than a table's retention [days]; the files that went."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plant.reading import Values
 
@@ -36,24 +35,6 @@ def ratio(numerator: Values, denominator: Values, times: float = 1.0, minimum: f
         value = numerator / denominator * times
     known = (denominator > 0) & (denominator >= minimum)
     return np.where(known, value, np.nan)
-
-
-def sum_range(known: Values, missing: NDArray[np.int64], lowest: float, highest: float, times: float = 1.0) -> Range:
-    """The range of one term's sum when each unknown minute takes its lowest or its highest amount.
-
-    Arguments: `known` sum over the term's known minutes float64[n] [unit], `missing` number of its unknown minutes
-    int64[n], `lowest` and `highest` amount of a minute [unit] (±inf where undeclared), `times` the term's weight.
-    Returns the weighted range; nothing missing leaves no width.
-
-    >>> low, high = sum_range(np.array([10.0]), np.array([3]), 0.0, 2.0, times=-1.0)
-    >>> low.tolist(), high.tolist()
-    ([-16.0], [-10.0])
-    """
-    none = missing == 0
-    with np.errstate(invalid="ignore"):
-        one = times * (known + np.where(none, 0.0, missing * lowest))
-        other = times * (known + np.where(none, 0.0, missing * highest))
-    return Range(np.minimum(one, other), np.maximum(one, other))
 
 
 def ratio_range(numerator: Range, denominator: Range, times: float = 1.0) -> Range:

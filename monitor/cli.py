@@ -214,6 +214,33 @@ def explain(
         raise typer.Exit(2)
 
 
+@app.command()
+def audit(
+    plant: PlantFile,
+    data: DataFolder = None,
+    form: Annotated[str, typer.Option("--format", help="text, csv or json.")] = "text",
+    table: Annotated[str, typer.Option(help="With csv and json: targets or options.")] = "targets",
+) -> None:
+    """The audit's targets and options as they stand."""
+    from historian.reader import Reader
+    from monitor import audit as tables
+
+    described = sound(plant)
+    if form not in ("text", "csv", "json") or table not in tables.SHOWN:
+        raise typer.BadParameter("formats are text, csv, json; tables are targets, options")
+    try:
+        found = tables.frames(described.plant, Reader(data_of(plant, data)))
+    except KeepcleanError as error:
+        fail(error)
+    if form == "text":
+        for name, frame in found.items():
+            out.print(tables.shown(name, frame))
+        return
+    # a list of drifts is one text in a spreadsheet's cell
+    flat = found[table].with_columns(_joined(found[table]))
+    _write(flat, form, None)
+
+
 @grafana.command("files")
 def grafana_files(
     plant: PlantFile, folder: Annotated[Path, typer.Option("--out", help="Where the provisioning files go.")]
@@ -278,6 +305,13 @@ def shop(
 
     end_with_parent(parent)
     simulators.main.run(scenario, data=data, clock=read_clock(clock), broker_url=broker, ports_out=ports)
+
+
+def _joined(frame: pl.DataFrame) -> list[pl.Expr]:
+    """Lists of texts as one text each."""
+    import polars as pl
+
+    return [pl.col(name).list.join("; ") for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
 
 
 def _time(text: str, zone: ZoneInfo) -> int:

@@ -231,8 +231,8 @@ class Demo:
             self.supervisor.end("simulate")
             write_request(self.data, {**request, "state": "quiet"})
         elif request.get("state") == "done":
-            write_request(self.data, {})
             self._start_plant(int(request["now_us"]))
+            write_request(self.data, {})
 
 
 def run_demo(described: Described, scenario: Path, data: Path, port: int, speed: float, broker: str | None) -> None:

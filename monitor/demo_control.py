@@ -36,6 +36,7 @@ class Advance:
         self._data, self._clock = data, clock
         self._progress: Progress | None = None
         self._asked = threading.Event()
+        self._handed_back = False
 
     def ask(self, days: int) -> None:
         """Asks for a run of whole days; one at a time."""
@@ -44,7 +45,10 @@ class Advance:
             write_request(self._data, {"state": "asked", "days": days})
 
     def due(self) -> bool:
-        """Whether simulator and collectors have ended and the run may begin."""
+        """Whether the run may begin: simulator and collectors have ended. Follows the clock when they run again."""
+        if self._handed_back and not read_request(self._data):
+            self._clock.reload()
+            self._handed_back = False
         return self._asked.is_set() and read_request(self._data).get("state") == "quiet"
 
     def progress(self) -> dict[str, Any] | None:
@@ -73,6 +77,7 @@ class Advance:
         simulator.close()
         write_request(self._data, {"state": "done", "days": days, "now_us": simulator.now_us})
         self._progress = None
+        self._handed_back = True
         self._asked.clear()
 
 

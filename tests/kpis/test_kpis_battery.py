@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from kpis import baseline, cusum, design, ewma, exact, onset, ratio, terms
+from kpis import baseline, cusum, design, onset, ratio, terms
 from plant.reading import MINUTE, Values
 
 SIZE = 24
@@ -32,12 +32,9 @@ STATISTICS: dict[str, Callable[[Values], object]] = {
     "predict": lambda x: baseline.predict(LINE, x[:, None]).tolist(),
     "in_range": lambda x: baseline.in_range(LINE, x[:, None]).tolist(),
     "cusum": lambda x: [one.tolist() for one in cusum.run(cusum.State(), x)[1:]],
-    "ewma": lambda x: ewma.run(0.0, x, 0.2).tolist(),
     "design": lambda x: design.design(x, np.arange(len(x)) // 3, (0.5,), 1.0, np.random.default_rng(1)),
     "excursions": lambda x: design.excursion_peaks(x[None], (0.5, 1.5)).tolist(),
     "onset": lambda x: onset.onset(MINUTE * np.arange(len(x)), x, np.isfinite(x), 0.5),
-    "to_steps": lambda x: exact.to_steps(np.nan_to_num(x), 0.1).tolist(),
-    "sum_range": lambda x: ratio.sum_range(x, np.ones(len(x), np.int64), 0.0, 1.0).low.tolist(),
 }
 VALUES = st.floats(0.0, 60.0).map(lambda value: round(value, 3))
 GAPPED = arrays(np.float64, SIZE, elements=st.one_of(VALUES, st.just(float("nan"))))

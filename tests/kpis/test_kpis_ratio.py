@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpis.ratio import Range, distance, grade, ratio, ratio_range, sum_range
+from kpis.ratio import Range, distance, grade, ratio, ratio_range
+
+
+def sum_range(known: float, missing: int, most: float) -> Range:
+    """A sum with some unknown minutes of 0 to `most` each."""
+    return Range(np.array([known]), np.array([known + (missing * most if missing else 0.0)]))
+
 
 AMOUNTS = st.lists(st.tuples(st.floats(0.0, 10.0), st.floats(0.0, 5.0)), min_size=20, max_size=60)
 
@@ -24,7 +30,7 @@ def test_removing_minutes_leaves_the_value_within_its_range(
     ranges = []
     for amounts, missing, most in ((energy, gone[0], 10.0), (area, gone[1], 5.0)):
         known = np.delete(amounts, sorted(missing)).sum()
-        ranges.append(sum_range(np.array([known]), np.array([len(missing)]), 0.0, most))
+        ranges.append(sum_range(float(known), len(missing), most))
     low, high = ratio_range(ranges[0], ranges[1])
     full = ratio(np.array([energy.sum()]), np.array([area.sum()]))[0]
     if not math.isnan(full):
@@ -52,14 +58,14 @@ def test_a_ratio_range_holds_every_ratio(
 
 def test_nothing_missing_leaves_no_width() -> None:
     """With full data low = value = high, even where a point declares no range."""
-    total = sum_range(np.array([12.0]), np.array([0]), -math.inf, math.inf)
+    total = sum_range(12.0, 0, math.inf)
     assert (total.low[0], total.high[0]) == (12.0, 12.0)
 
 
 def test_an_undeclared_range_is_boundless() -> None:
     """Without a declared range a missing minute may have brought anything."""
-    energy = sum_range(np.array([12.0]), np.array([1]), 0.0, math.inf)
-    area = sum_range(np.array([4.0]), np.array([1]), 0.0, math.inf)
+    energy = sum_range(12.0, 1, math.inf)
+    area = sum_range(4.0, 1, math.inf)
     low, high = ratio_range(energy, area)
     assert (low[0], high[0]) == (0.0, math.inf)
 

@@ -35,7 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_help_is_the_tour() -> None:
     """Every command of the tour is there, and the processes' own are not."""
     text = RUN.invoke(app, ["--help"]).output
-    for command in ("check", "demo", "run", "simulate", "replay", "export", "explain", "grafana"):
+    for command in ("check", "demo", "run", "simulate", "replay", "export", "explain", "audit", "grafana"):
         assert command in text
     assert "collect" not in text
 

@@ -1,0 +1,55 @@
+"""`keepclean audit`: the audit's targets and options as they stand, for the report and for a spreadsheet."""
+
+from __future__ import annotations
+
+import polars as pl
+from rich.table import Table
+
+from audit.options import option_table
+from audit.targets import target_table
+from historian.reader import Reader
+from plant.model import Plant
+from plant.reading import DAY
+
+SHOWN = {
+    "targets": ("kpi", "window", "value", "baseline", "near_term", "long_term", "to_near_term", "grade", "verdict"),
+    "options": (
+        "option",
+        "promised",
+        "promised_unit",
+        "kpi",
+        "before",
+        "now",
+        "reason",
+        "verification",
+        "endangered_by",
+    ),
+}
+
+
+def frames(plant: Plant, reader: Reader) -> dict[str, pl.DataFrame]:
+    """The table of targets and the table of options, from the newest results."""
+    since = reader.head("settled") - 2 * DAY
+    kpis = reader.table("kpi", start_us=since)
+    return {
+        "targets": target_table(plant, kpis),
+        "options": option_table(plant, kpis, reader.table("drift"), reader.table("alarms")),
+    }
+
+
+def shown(name: str, frame: pl.DataFrame) -> Table:
+    """A table for the terminal."""
+    table = Table(title=name)
+    for column in SHOWN[name]:
+        table.add_column(column)
+    for row in frame.select(SHOWN[name]).iter_rows():
+        table.add_row(*(_text(value) for value in row))
+    return table
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return ", ".join(value) if isinstance(value, list) else str(value)
