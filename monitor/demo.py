@@ -32,6 +32,7 @@ from monitor.status import data_bytes
 from pipeline.fitting import propose
 from plant.clock import PlantClock
 from plant.errors import DeviceError
+from plant.reading import SECOND
 from simulators.lockstep import LockStep
 from simulators.main import STATE, TRUTH
 from simulators.scenario import Scenario, load_scenario
@@ -178,8 +179,9 @@ class Demo:
 
     def _start_plant(self, now_us: int) -> None:
         """Starts simulator and collectors from a plant time on."""
-        # the plant's time stands still until its collectors are there: what they could not see did not happen
-        clock = PlantClock(now_us, time.monotonic() + LEAD_S, self.speed)
+        # the plant's time stands still until its collectors are there: what they could not see did not happen; it
+        # starts a second early, so that the poll of the very next minute is not missed
+        clock = PlantClock(now_us - SECOND, time.monotonic() + LEAD_S, self.speed)
         write_clock(self.data / "clock.json", clock)
         ports = self.data / PORTS
         ports.unlink(missing_ok=True)

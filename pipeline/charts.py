@@ -184,7 +184,8 @@ class _Runner:
         watched = self.sign * np.where(known, residual, np.nan)
         minutes = np.arange(start, end, dtype=np.int64) * MINUTE
         found = onset(minutes, watched, known, lag_one_robust(watched))
-        if found is None:
+        if found is None or found.at > drift.found * MINUTE:
+            # a drift cannot begin after it was found: what steps there is something else, or one that creeps
             return None
         size = self.sign * found.size_per_hour
         low, high = sorted((self.sign * found.size_low, self.sign * found.size_high))

@@ -85,7 +85,7 @@ def explain(plan: PlantPlan, reader: Reader, row: dict[str, Any]) -> Story:
     whole = {name: facts.get(name, Minutes.unknown(start // MINUTE, end // MINUTE)) for name in scope.points}
     number = list(scope.kpis).index(row["kpi"])
     totals = minute_sums(plan, scope, whole, {}, (end - start) // MINUTE).sum(axis=0)[number : number + 1]
-    value = float(values(kpi, totals)[0][0])
+    value = float(values(kpi, totals, np.array([(end - start) // MINUTE]))[0][0])
     known = int(totals[0, Field.KNOWN])
     enough = known > 0 and known / ((end - start) // MINUTE) >= kpi.coverage_limit
     recomputed = value if enough and np.isfinite(value) else None

@@ -119,12 +119,13 @@ def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, t
     numerator, denominator = totals[:, Field.NUMERATOR] * STEP, totals[:, Field.DENOMINATOR] * STEP
     known, n = totals[:, Field.KNOWN], len(span.ends)
     coverage = known / (span.ends - span.starts)
-    value, bounds = values(kpi, totals)
+    value, bounds = values(kpi, totals, span.ends - span.starts)
     enough = (coverage >= kpi.coverage_limit) & (known > 0)
     value = np.where(enough, value, np.nan)
     small = denominator < max(kpi.minimum, STEP) if kpi.denominator else np.zeros(n, np.bool_)
     reason = np.where(known == 0, 1, np.where(~enough, 2, np.where(small, 3, 0)))
-    quality = np.where(totals[:, Field.ESTIMATED] > 0, 1, 0)
+    scaled = (known < span.ends - span.starts) & (not kpi.denominator)
+    quality = np.where((totals[:, Field.ESTIMATED] > 0) | scaled, 1, 0)
     quality = np.where(totals[:, Field.SUSPECT] > 0, 2, quality)
     quality = np.where(np.isnan(value), 3, quality)
     modelled = (totals[:, Field.EXPECTED_KNOWN] == known) & np.isfinite(value)
@@ -158,13 +159,22 @@ def _part(plan: PlantPlan, scope: ScopePlan, name: str, kpi: Kpi, span: Spans, t
     return KpiPart(texts, target.near_term if target else None, revision, columns, factors, grades)
 
 
-def values(kpi: Kpi, totals: Sums) -> tuple[NDArray[np.float64], Range]:
-    """The value of each window and its range over what unknown minutes may have been [the KPI's unit]."""
+def values(kpi: Kpi, totals: Sums, length: NDArray[np.int64]) -> tuple[NDArray[np.float64], Range]:
+    """The value of each window and its range over what unknown minutes may have been [the KPI's unit].
+
+    `length` is the windows' [min]. A plain sum over known minutes alone would read too low: it is scaled to the whole
+    window, within what unknown minutes can have been.
+    """
     numerator: Floats = totals[:, Field.NUMERATOR].astype(np.float64) * STEP
     span = Range(numerator + totals[:, Field.NUMERATOR_LOW] * STEP, numerator + totals[:, Field.NUMERATOR_HIGH] * STEP)
     if not kpi.denominator:
-        plain: Floats = numerator * kpi.times
-        return plain, Range(span.low * kpi.times, span.high * kpi.times)
+        ends = span.low * kpi.times, span.high * kpi.times
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scaled = numerator * kpi.times * (length / totals[:, Field.KNOWN])
+        bounded = totals[:, Field.UNBOUNDED] == 0
+        plain: Floats = np.where(bounded, np.clip(scaled, low, high), scaled)
+        return plain, Range(low, high)
     denominator: Floats = totals[:, Field.DENOMINATOR].astype(np.float64) * STEP
     under = Range(
         denominator + totals[:, Field.DENOMINATOR_LOW] * STEP, denominator + totals[:, Field.DENOMINATOR_HIGH] * STEP
