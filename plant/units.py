@@ -7,6 +7,7 @@ NTU, pH, Nm3 (gas at normal conditions, never mixed with m3) and counted things 
 from __future__ import annotations
 
 import re
+import tokenize
 from functools import cache
 
 import pint
@@ -64,6 +65,20 @@ def registry() -> pint.UnitRegistry[float]:
     return units
 
 
+# what pint and the tokenizer under it raise for texts that are no unit
+_NOT_A_UNIT = (
+    pint.errors.PintError,
+    tokenize.TokenError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    AssertionError,
+    ArithmeticError,
+    LookupError,
+)
+
+
 @cache
 def parse(text: str) -> pint.Unit:
     """The unit that a text names; "1" is the dimensionless one. Raises ValueError when it names none."""
@@ -75,7 +90,7 @@ def parse(text: str) -> pint.Unit:
         if _NEVER_MEANT.search(str(unit)):
             raise ValueError("a prefix that no meter uses")
         return unit
-    except (pint.errors.PintError, ValueError, TypeError, AttributeError, SyntaxError, AssertionError) as error:
+    except _NOT_A_UNIT as error:
         raise ValueError(f"'{text}' is not a unit") from error
 
 

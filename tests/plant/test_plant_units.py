@@ -105,3 +105,10 @@ def test_only_rates_are_rates() -> None:
 def test_the_examples_in_the_docstrings_run() -> None:
     """A public docstring's example is true."""
     assert doctest.testmod(units).failed == 0
+
+
+@pytest.mark.parametrize("text", ["[", "kWh[", "(", "m3)", '"', "1/0", "\x00"])
+def test_no_text_breaks_the_parser(text: str) -> None:
+    """Promise 8: whatever stands where a unit should, it is refused and never an exception of another kind."""
+    with pytest.raises(ValueError, match="is not a unit"):
+        parse(text)
