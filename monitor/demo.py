@@ -26,8 +26,7 @@ from monitor.describe import Described
 from monitor.lockstep import LockStepRun
 from monitor.lockstep import Progress as Done
 from monitor.processes import Supervisor
-from monitor.serve import announce_plant
-from monitor.server import Server
+from monitor.server import Server, announce_plant
 from monitor.status import data_bytes
 from pipeline.fitting import propose
 from plant.clock import PlantClock

@@ -17,8 +17,7 @@ from historian.store import Historian
 from journal.journal import Journal
 from journal.message import encode_body, encode_readings
 from monitor.describe import Described
-from monitor.serve import announce_plant
-from monitor.server import Server
+from monitor.server import Server, announce_plant
 from pipeline.fitting import propose
 from plant.errors import ConfigurationError, Fault
 from plant.reading import DAY, HOUR, MINUTE, Readings

@@ -23,7 +23,7 @@ from journal.message import encode_body
 from monitor.clock_file import ClockFile
 from monitor.demo_control import Advance, DemoConsole
 from monitor.describe import Described
-from monitor.server import Server
+from monitor.server import Server, announce_plant
 from monitor.status import PlantStatus, data_bytes
 from plant.errors import KeepcleanError, StorageError
 from plant.model import Plant
@@ -79,15 +79,6 @@ class Pipeline(threading.Thread):
             _log.exception("the last results could not be stored; they are computed again at the next start")
         self._notifier.stop()
         self._historian.close()
-
-
-def announce_plant(journal: Journal, reader: Reader, described: Described, time_us: int) -> None:
-    """Enters the description into the journal, and so into its ledger, when it is not the last one entered."""
-    known = reader.ledger("plant")
-    if known and known[-1]["name"] == described.config:
-        return
-    body = {"hash": described.config, "text": described.text, "time": time_us, "by": "serve", "why": "loaded"}
-    journal.append([("plant", encode_body(body))])
 
 
 def tidy(plant: Plant, data: Path, historian: Historian, journal: Journal) -> None:

@@ -17,6 +17,8 @@ from historian.reader import Reader
 from historian.store import Historian
 from historian.tables import ALARMS, DRIFT
 from journal.journal import Journal
+from journal.message import encode_body
+from monitor.describe import Described
 from pipeline.engine import Engine
 from pipeline.plans import PlantPlan
 from plant.reading import DAY
@@ -87,3 +89,12 @@ class Server:
             if missing:
                 drifts = pl.concat([drifts, self.reader.table("drift", where={"drift": sorted(missing)})])
             self._notifier.submit(transitions, drifts)
+
+
+def announce_plant(journal: Journal, reader: Reader, described: Described, time_us: int) -> None:
+    """Enters the description into the journal, and so into its ledger, when it is not the last one entered."""
+    known = reader.ledger("plant")
+    if known and known[-1]["name"] == described.config:
+        return
+    body = {"hash": described.config, "text": described.text, "time": time_us, "by": "serve", "why": "loaded"}
+    journal.append([("plant", encode_body(body))])

@@ -15,8 +15,7 @@ from journal.journal import Journal
 from monitor.demo_control import MINUTES_PER_DAY, PORTS
 from monitor.describe import Described
 from monitor.lockstep import LockStepRun, Progress
-from monitor.serve import announce_plant
-from monitor.server import Server
+from monitor.server import Server, announce_plant
 from plant.clock import PlantClock
 from plant.errors import ConfigurationError, Fault
 from simulators.main import STATE
