@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.files.zones import FORMATS
-from collectors.mqtt.client import host_port
+from collectors.mqtt.session import host_port
 from collectors.mqtt.topics import READ, path
 from collectors.profile import Examined, RegisterField, builtin, examine
 from plant.check_points import SUMMABLE
@@ -17,6 +17,13 @@ from plant.errors import ConfigurationError, Fault
 from plant.model import Kind, Modbus, Mqtt, Plant, Point
 from plant.partial import tolerant
 from plant.units import conversion, is_rate, parse
+
+BROKER_FILES = {
+    "password_file": ("password file", "write the password, nothing else, into a file beside the plant description"),
+    "ca_file": ("file of trusted certificates", "a PEM file beside the plant description"),
+    "cert_file": ("certificate file", "a PEM file beside the plant description"),
+    "key_file": ("key file", "a PEM file beside the plant description"),
+}
 
 LineOf = Callable[[tuple[str, ...]], int]
 
@@ -168,15 +175,24 @@ class _Checker:
         broker = self.plant.broker
         if broker is None:
             return
-        password = getattr(broker, "password_file", None)
-        if password and not (self.path.parent / password).is_file():
-            message = f"broker: there is no password file '{password}'"
-            hint = "write the password, nothing else, into a file beside the plant description"
-            yield self.fault(("broker", "password_file"), message, hint)
+        for key, (what, hint) in BROKER_FILES.items():
+            name = getattr(broker, key, None)
+            if name and not (self.path.parent / name).is_file():
+                yield self.fault(("broker", key), f"broker: there is no {what} '{name}'", hint)
+        if getattr(broker, "key_file", None) and not getattr(broker, "cert_file", None):
+            hint = "name the certificate that belongs to the key as 'cert_file'"
+            yield self.fault(("broker", "key_file"), "broker: a key without a certificate", hint)
+        if getattr(broker, "url", "").startswith("mqtt://"):
+            for key in ("ca_file", "cert_file"):
+                if getattr(broker, key, None):
+                    message = f"broker: {key} without TLS"
+                    yield self.fault(("broker", key), message, "write the url as mqtts://HOST:8883, or leave it out")
         try:
             host_port(broker.url)
         except ValueError as error:
-            yield self.fault(("broker", "url"), f"broker: {error}", "write mqtt://HOST:1883")
+            yield self.fault(
+                ("broker", "url"), f"broker: {error}", "write mqtt://HOST:1883, or mqtts://HOST:8883 for TLS"
+            )
 
     def wide(self) -> Iterator[Fault]:
         """The time format of a wide file."""

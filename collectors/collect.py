@@ -6,25 +6,27 @@ import asyncio
 import logging
 import signal
 import threading
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collectors.commit import Committer
 from collectors.modbus.connection import Connection
 from collectors.modbus.poller import Poller
-from collectors.mqtt import payload
-from collectors.mqtt.client import Session, Token
-from collectors.mqtt.payload import Received, Rejected
+from collectors.modbus.source import ModbusSource
+from collectors.mqtt.identity import Delivery, Item
+from collectors.mqtt.session import Session
+from collectors.mqtt.source import MARKS, MqttSource
+from collectors.mqtt.topics import Topics
 from collectors.plan import plan as plan_all
 from collectors.status import Status
 from journal.journal import Journal
+from journal.salvage import salvage
 from plant.clock import PlantClock
-from plant.model import Modbus, Mqtt, Plant
-from plant.reading import Quality, Readings
+from plant.model import Broker, Modbus, Mqtt, Plant
 
 STATUS_EVERY_S = 2.0
 CLOSE_WITHIN_S = 2.0
+GIB = 2**30
 
 _log = logging.getLogger(__name__)
 
@@ -54,39 +56,29 @@ async def collect(
     }
     listens = plant.broker is not None and url is not None and bool(plan.mqtt.routes)
     status = Status(clock, protocols, url if listens else None)
-    session: Session | None = None
-
-    def decode(messages: Sequence[Received]) -> tuple[Readings, dict[str, Rejected]]:
-        readings, rejected = payload.decode(plan.mqtt, messages)
-        good = readings.point[readings.quality < Quality.BAD]
-        counts = Counter(plant.points[readings.points[point]].device for point in good.tolist())
-        for device, count in counts.items():
-            status.success(device, None, count)
-        return readings, rejected
-
-    def acknowledge(tokens: Sequence[Token]) -> None:
-        if session is not None:
-            session.acknowledge(tokens)
-
-    def window(size: int) -> None:
-        committer.window = size
-
+    salvaged = salvage(data / "journal", clock.now_us())
+    if salvaged is not None:
+        _log.error("the journal was damaged: %s", salvaged.evidence)
     journal = Journal(data / "journal")
-    committer: Committer[Token] = Committer(journal, clock, status, decode, acknowledge)
+    committer = Committer(journal, clock, status, budget=plant.storage.journal_gib * GIB)
     thread = threading.Thread(target=committer.run, name="commit", daemon=True)
+    session: Session | None = None
+    if listens and plant.broker is not None and url is not None:
+        session = _session(plant.broker, url, folder, plan.mqtt, clock, status, committer, journal.marks(MARKS))
     thread.start()
     connections: dict[str, Connection] = {}
     tasks: list[asyncio.Task[None]] = []
     try:
+        source = ModbusSource()
         for planned in plan.modbus:
             address = addresses.get(planned.device.address, planned.device.address)
             connection = connections.setdefault(address, Connection(address, clock))
-            tasks.append(asyncio.create_task(Poller(planned, connection, clock, committer, status).run()))
-        if listens and plant.broker is not None and url is not None:
-            session = Session(plant.broker, url, folder, plan.mqtt, clock, status, committer.put_message, window)
-            tasks.append(asyncio.create_task(session.run()))
+            tasks.append(asyncio.create_task(Poller(planned, connection, clock, committer, source, status).run()))
+        if session is not None:
+            session.start()
         tasks.append(asyncio.create_task(_write_status(status, data)))
         tasks.append(asyncio.create_task(_until(stop)))
+        tasks.append(asyncio.create_task(_damaged(committer)))
         finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in finished:
             task.result()
@@ -105,6 +97,35 @@ async def collect(
         _try_write(status, data)
 
 
+def _session(
+    broker: Broker,
+    url: str,
+    folder: Path,
+    topics: Topics,
+    clock: PlantClock,
+    status: Status,
+    committer: Committer,
+    marks: Mapping[str, bytes],
+) -> Session:
+    """The MQTT session with its source: each knows the other."""
+
+    def acknowledge(deliveries: Sequence[Delivery]) -> None:
+        session.acknowledge(deliveries)
+
+    def publish(topic: str, payload: bytes) -> None:
+        session.publish(topic, payload)
+
+    def put(items: Sequence[Item]) -> None:
+        committer.put(source, items)
+
+    def window(size: int) -> None:
+        source.window = size
+
+    source = MqttSource(topics, status, marks, acknowledge, publish)
+    session = Session(broker, url, folder, topics, clock, status, put, window, committer.waiting)
+    return session
+
+
 def run(
     plant: Plant, folder: Path, data: Path, clock: PlantClock, addresses: dict[str, str], broker_url: str | None
 ) -> None:
@@ -118,6 +139,13 @@ def run(
         await collect(plant, folder, data, clock, addresses, broker_url, stop)
 
     asyncio.run(until_signal())
+
+
+async def _damaged(committer: Committer) -> None:
+    """Ends with the error when the journal is damaged: at the next start it is put aside and the rest carried over."""
+    while committer.damage is None:
+        await asyncio.sleep(STATUS_EVERY_S)
+    raise committer.damage
 
 
 async def _until(stop: asyncio.Event) -> None:

@@ -3,51 +3,57 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from collectors.mqtt.payload import Received, Rejected
+from collectors.source import Source
 from collectors.status import Status
 from journal.message import Kind, encode_body, encode_readings
 from plant.clock import PlantClock
-from plant.errors import StorageError
+from plant.errors import DamagedError, StorageError
 from plant.reading import MINUTE, Readings
-
-Token = TypeVar("Token")
 
 HOLD_S = 0.1
 TRIM_EVERY_S = 1.0
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 10.0
-BACKLOG_MAX = 500_000
+BACKLOG_MAX = 200_000
+RESUME_BELOW = 0.9
+BUDGET_REACHED = "journal budget reached"
 
 
 class Store(Protocol):
     """What the commit thread needs of a journal."""
 
-    def append(self, messages: Iterable[tuple[Kind, bytes]]) -> int:
-        """Writes messages; on return they are on disk."""
+    def append(self, messages: Iterable[tuple[Kind, bytes]], marks: Mapping[str, bytes] | None = None) -> int:
+        """Writes messages and marks; on return they are on disk."""
 
     def trim(self, keep: int = 0) -> int:
         """Deletes a few served messages."""
 
-
-@dataclass
-class _Batch(Generic[Token]):
-    readings: list[Readings] = field(default_factory=list)
-    messages: list[Received] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
+    def used_bytes(self) -> int:
+        """What the contents take."""
 
 
-class Committer(Generic[Token]):
-    """Takes readings and MQTT messages from any thread and brings them to the journal.
+@dataclass(frozen=True)
+class _Group:
+    """What goes to disk together, and whom to tell."""
 
-    A commit happens when half the receive `window` of messages has come, 0.1 s after the first one of a group, or when
-    a minute of plant time has passed (which also appends its tick). While the journal cannot be written nothing is
-    acknowledged and nothing dropped: the same batch is tried again until it is on disk.
+    messages: list[tuple[Kind, bytes]]
+    marks: dict[str, bytes]
+    items: list[tuple[Source[Any], list[Any]]]
+    readings: int
+
+
+class Committer:
+    """Takes items from any thread and brings what their sources make of them to the journal.
+
+    A commit happens when a source has `enough` items waiting, 0.1 s after the first one of a group, or when a minute of
+    plant time has passed (which also appends its tick). While the journal cannot be written, or has reached its budget
+    [bytes], nothing is acknowledged and nothing dropped: what was gathered is tried again until it is on disk, what was
+    not waits where it is, and `accepts` tells pollers to pause.
     """
 
     def __init__(
@@ -55,46 +61,57 @@ class Committer(Generic[Token]):
         store: Store,
         clock: PlantClock,
         status: Status,
-        decode: Callable[[Sequence[Received]], tuple[Readings, dict[str, Rejected]]],
-        acknowledge: Callable[[Sequence[Token]], None],
         *,
-        window: int = 1000,
+        budget: float = float("inf"),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._clock, self._status = store, clock, status
-        self._decode, self._acknowledge, self._monotonic = decode, acknowledge, monotonic
-        self.window = window
+        self._budget, self._monotonic = budget, monotonic
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
-        self._waiting: _Batch[Token] = _Batch()
-        self._readings_waiting = 0
+        self._waiting: dict[Source[Any], list[Any]] = {}
+        self._count = 0
+        self._enough = False
         self._since: float | None = None
-        self._failed: tuple[list[tuple[Kind, bytes]], list[Token], int] | None = None
+        self._failed: _Group | None = None
         self._retry_at = 0.0
         self._retry_s = RETRY_FIRST_S
         self._last_minute = clock.now_us() // MINUTE
         self._trim_at = monotonic() + TRIM_EVERY_S
+        self._full_since: int | None = None
+        self._notices: list[dict[str, Any]] = []
+        self.damage: DamagedError | None = None
 
-    def put(self, readings: Readings) -> None:
-        """Hands over readings that nobody waits an acknowledgement for."""
+    def put(self, source: Source[Any], items: Sequence[Any]) -> None:
+        """Hands over items of a source, in their order."""
+        if not items:
+            return
         with self._lock:
-            self._waiting.readings.append(readings)
-            self._readings_waiting += len(readings)
-            self._begin()
+            waiting = self._waiting.setdefault(source, [])
+            waiting.extend(items)
+            self._count += len(items)
+            enough = not self._enough and len(waiting) >= source.enough
+            self._enough |= enough
+            if self._since is None:
+                self._since = self._monotonic()
+                enough = True
+        if enough:
+            self._wake.set()
 
-    def put_message(self, message: Received, token: Token) -> None:
-        """Hands over an MQTT message and what acknowledges it."""
+    def notice(self, finding: str, evidence: str, point: str = "") -> None:
+        """Has a notice appended with the next commit."""
+        now = self._clock.now_us()
         with self._lock:
-            self._waiting.messages.append(message)
-            self._waiting.tokens.append(token)
-            self._begin()
-            if len(self._waiting.tokens) == max(1, self.window // 2):
-                self._wake.set()
+            self._notices.append({"point": point, "start": now, "end": now, "finding": finding, "evidence": evidence})
+
+    def waiting(self) -> int:
+        """How many items wait for the disk."""
+        return self._count
 
     def accepts(self) -> bool:
-        """Whether there is room for more polled readings; there is none when the journal has failed for long."""
-        return self._readings_waiting < BACKLOG_MAX
+        """Whether there is room for more polled readings: neither a long failure nor a full budget."""
+        return self._full_since is None and self._count < BACKLOG_MAX
 
     def stop(self) -> None:
         """Asks the thread to commit what it has and to end."""
@@ -102,8 +119,8 @@ class Committer(Generic[Token]):
         self._wake.set()
 
     def run(self) -> None:
-        """The thread: ends after `stop`, with everything committed that the journal would take."""
-        while True:
+        """The thread: ends after `stop`, with everything committed that the journal would take; or of damage."""
+        while self.damage is None:
             wait = self.turn()
             if self._stopping:
                 self.turn()
@@ -115,38 +132,37 @@ class Committer(Generic[Token]):
         """Commits if it is time to. Returns the real seconds until the next look [s]."""
         now = self._monotonic()
         if self._failed is not None and (now >= self._retry_at or self._stopping):
-            self._write(*self._failed)
+            self._write(self._failed)
         if self._failed is None and self._due(now):
-            self._write(*self._gather())
+            self._write(self._gather())
         if now >= self._trim_at:
             self._trim(now)
         return self._pause(now)
 
-    def _begin(self) -> None:
-        if self._since is None:
-            self._since = self._monotonic()
-            self._wake.set()
-
     def _due(self, now: float) -> bool:
-        if self._clock.now_us() // MINUTE > self._last_minute or self._stopping:
+        if self._clock.now_us() // MINUTE > self._last_minute or self._stopping or self._notices:
             return True
+        if self._full_since is not None:
+            return False
         with self._lock:
-            if self._since is None:
-                return False
-            return now >= self._since + HOLD_S or len(self._waiting.tokens) >= max(1, self.window // 2)
+            return self._since is not None and (self._enough or now >= self._since + HOLD_S)
 
-    def _gather(self) -> tuple[list[tuple[Kind, bytes]], list[Token], int]:
+    def _gather(self) -> _Group:
         """What waits as journal messages; the tick goes first, so that nothing just read lies ahead of it."""
         minute = self._clock.now_us() // MINUTE
+        items: list[tuple[Source[Any], list[Any]]] = []
         with self._lock:
-            batch, self._waiting = self._waiting, _Batch()
-            self._since = None
-            self._readings_waiting = 0
-        batches = batch.readings
-        if batch.messages:
-            decoded, rejected = self._decode(batch.messages)
-            batches.append(decoded)
-            for device, found in rejected.items():
+            notices, self._notices = self._notices, []
+            if self._full_since is None:
+                items, self._waiting = list(self._waiting.items()), {}
+                self._since, self._enough, self._count = None, False, 0
+        batches: list[Readings] = []
+        marks: dict[str, bytes] = {}
+        for source, waiting in items:
+            decoded = source.decode(waiting)
+            batches.append(decoded.readings)
+            marks.update(decoded.marks)
+            for device, found in decoded.rejected.items():
                 self._status.rejected(device, found)
         readings = Readings.join(batches)
         messages: list[tuple[Kind, bytes]] = []
@@ -155,38 +171,51 @@ class Committer(Generic[Token]):
             messages.append(("tick", encode_body({"time": minute * MINUTE})))
         if len(readings):
             messages.append(("readings", encode_readings(readings)))
-        return messages, batch.tokens, len(readings)
+        messages += [("notice", encode_body(notice)) for notice in notices]
+        return _Group(messages, marks, items, len(readings))
 
-    def _write(self, messages: list[tuple[Kind, bytes]], tokens: list[Token], readings: int) -> None:
+    def _write(self, group: _Group) -> None:
         journal = self._status.journal
         began = self._monotonic()
-        if messages:
+        if group.messages or group.marks:
             try:
-                journal.position = self._store.append(messages)
+                journal.position = self._store.append(group.messages, group.marks)
             except StorageError as error:
-                self._failed = (messages, tokens, readings)
+                self._failed = group
                 self._retry_at = began + random.uniform(self._retry_s / 2, self._retry_s)
                 self._retry_s = min(2 * self._retry_s, RETRY_LAST_S)
-                journal.storage_error, journal.waiting = str(error), readings + self._readings_waiting
+                journal.storage_error, journal.waiting = str(error), group.readings + self._count
+                self.damage = error if isinstance(error, DamagedError) else None
                 return
             journal.commits += 1
-            journal.readings += readings
-            journal.messages += len(tokens)
+            journal.readings += group.readings
+            journal.messages += sum(len(items) for _, items in group.items)
             journal.last_commit = self._clock.now_us()
             journal.commit_ms = round((self._monotonic() - began) * 1e3, 3)
-        journal.storage_error, journal.waiting = "", self._readings_waiting
+        journal.storage_error, journal.waiting = "", self._count
         self._failed, self._retry_s = None, RETRY_FIRST_S
-        if tokens:
-            self._acknowledge(tokens)
+        for source, items in group.items:
+            source.committed(items)
 
     def _trim(self, now: float) -> None:
         self._trim_at = now + TRIM_EVERY_S
+        journal = self._status.journal
         try:
             self._store.trim()
-        except (StorageError, sqlite3.Error) as error:
-            self._status.journal.trim_error = str(error)
-        else:
-            self._status.journal.trim_error = ""
+            journal.used_bytes = self._store.used_bytes()
+        except StorageError as error:
+            journal.trim_error = str(error)
+            return
+        journal.trim_error = ""
+        if self._full_since is None and journal.used_bytes >= self._budget:
+            self._full_since = self._clock.now_us()
+            journal.paused = True
+            self.notice(BUDGET_REACHED, f"{journal.used_bytes:,} of {self._budget:,.0f} bytes: reading pauses")
+        elif self._full_since is not None and journal.used_bytes < RESUME_BELOW * self._budget:
+            minutes = (self._clock.now_us() - self._full_since) / MINUTE
+            self._full_since = None
+            journal.paused = False
+            self.notice(BUDGET_REACHED, f"over: reading had paused for {minutes:.1f} min")
 
     def _pause(self, now: float) -> float:
         until = [self._trim_at - now]
@@ -195,6 +224,6 @@ class Committer(Generic[Token]):
         else:
             until.append(self._clock.real_seconds_until((self._last_minute + 1) * MINUTE))
             with self._lock:
-                if self._since is not None:
+                if self._since is not None and self._full_since is None:
                     until.append(self._since + HOLD_S - now)
         return max(0.0, min(until))

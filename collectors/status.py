@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from collectors.mqtt.payload import Rejected
+from collectors.source import Rejected
 from plant.clock import PlantClock
 from plant.reading import SECOND
 
@@ -51,6 +51,7 @@ class BrokerStatus:
     protocol: str = ""
     session_present: bool = False
     connections: int = 0
+    dropped: int = 0
     last_error: str = ""
 
 
@@ -67,6 +68,8 @@ class JournalStatus:
     waiting: int = 0
     storage_error: str = ""
     trim_error: str = ""
+    used_bytes: int = 0
+    paused: bool = False
 
 
 class Status:

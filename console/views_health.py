@@ -10,7 +10,7 @@ import polars as pl
 
 from console.figures import us
 from plant.clock import to_datetime
-from plant.model import Kind, Manual, Modbus, Mqtt, Plant, Text
+from plant.model import Device, Hj212, Kind, Manual, Modbus, Mqtt, Plant, Text
 from plant.reading import HOUR, MINUTE, SECOND
 
 LATE_AFTER = 3
@@ -139,9 +139,15 @@ def devices(status: Mapping[str, Any], plant: Plant, now_us: int) -> list[Device
     ]
 
 
-def _device(
-    name: str, device: Modbus | Mqtt, plant: Plant, entry: Mapping[str, Any] | None, seen_us: int
-) -> DeviceHealth:
+def _address(device: Device) -> str:
+    if isinstance(device, Modbus):
+        return f"{device.address} #{device.device_id}"
+    if isinstance(device, Mqtt):
+        return device.topic
+    return f"{device.listen} {device.mn}" if isinstance(device, Hj212) else ""
+
+
+def _device(name: str, device: Device, plant: Plant, entry: Mapping[str, Any] | None, seen_us: int) -> DeviceHealth:
     """A device is silent after three of its intervals, failing while more than a tenth of its answers fail."""
     last = entry["last_success"] if entry else None
     failed = float(entry["error_rate"]) if entry else 0.0
@@ -157,7 +163,7 @@ def _device(
         name=name,
         title=device.title,
         protocol=device.protocol,
-        address=f"{device.address} #{device.device_id}" if isinstance(device, Modbus) else device.topic,
+        address=_address(device),
         state=state,
         age=None if last is None else seen_us - last,
         latency_ms=entry["latency_ms"] if entry else None,

@@ -56,6 +56,17 @@ def encode_body(body: dict[str, Any]) -> bytes:
     return msgspec.msgpack.encode({"v": FORMAT, **body})
 
 
+def damaged(position: int, time: int, evidence: str) -> Message:
+    """The notice that stands in the place of what could not be read; `time` [µs UTC] is as near as is known."""
+    body = {"point": "", "start": time, "end": time, "finding": "journal damaged", "evidence": evidence}
+    return Message(position, "notice", body)
+
+
+def tick_time(data: bytes) -> int:
+    """The time of a tick's body [µs UTC]."""
+    return int(msgspec.msgpack.decode(data)["time"])
+
+
 def decode(position: int, kind: Kind, data: bytes) -> Message:
     """The message of a row. Raises StorageError when its bytes are damaged or of another version."""
     try:

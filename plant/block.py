@@ -51,20 +51,22 @@ Title = Annotated[
 
 def _seconds(value: object) -> object:
     """'60 s', '15 min', '24 h' or '30 d' as seconds."""
-    factors = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+    factors = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
     if isinstance(value, str):
         number, _, unit = value.strip().partition(" ")
         if unit not in factors:
-            raise ValueError(f"'{value}' is not a duration: write a number, a space and s, min, h or d, as '15 min'")
+            raise ValueError(
+                f"'{value}' is not a duration: write a number, a space and ms, s, min, h or d, as '15 min'"
+            )
         return float(number) * factors[unit]
-    raise ValueError(f"{value!r} has no unit: write a number, a space and s, min, h or d, as '15 min'")
+    raise ValueError(f"{value!r} has no unit: write a number, a space and ms, s, min, h or d, as '15 min'")
 
 
 Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
     Field(gt=0),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ (s|min|h|d)$", "examples": ["60 s", "15 min", "24 h"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]+ (ms|s|min|h|d)$", "examples": ["60 s", "15 min", "24 h"]}),
 ]
 
 

@@ -4,6 +4,7 @@ KeepcleanError
 ├── ConfigurationError   the plant description or a flag is wrong: all faults at once
 ├── DeviceError          a meter, PLC or broker did not do what was asked (retryable or terminal)
 └── StorageError         the journal or the historian cannot keep its promise
+    └── DamagedError     a file that cannot be read any more
 
 A bad value is never an exception: it has a quality (`plant.reading.Quality`).
 """
@@ -51,3 +52,7 @@ class DeviceError(KeepcleanError):
 
 class StorageError(KeepcleanError):
     """Something on disk that is missing, damaged, full or of another version."""
+
+
+class DamagedError(StorageError):
+    """A file on disk that cannot be read any more, whatever one waits for."""

@@ -13,7 +13,22 @@ from pydantic import Field
 
 from plant.block import SITE, WEEKDAYS, Block, ClockTime, Name, Seconds, Text, Title, Weekday
 from plant.model_computed import Band, Baseline, Driver, Factor, Fuel, Kpi, Option, Target, Tariff, Term
-from plant.model_measured import Broker, Device, Exchange, Gap, Influx, Kind, Manual, Modbus, Mqtt, Point, Wide
+from plant.model_measured import (
+    Broker,
+    Device,
+    Exchange,
+    Gap,
+    Hj212,
+    Influx,
+    Kind,
+    Manual,
+    Modbus,
+    Mqtt,
+    Own,
+    Point,
+    Serial,
+    Wide,
+)
 
 __all__ = [
     "SITE",
@@ -31,6 +46,7 @@ __all__ = [
     "Factor",
     "Fuel",
     "Gap",
+    "Hj212",
     "Influx",
     "Kind",
     "Kpi",
@@ -39,12 +55,14 @@ __all__ = [
     "Mqtt",
     "Name",
     "Option",
+    "Own",
     "Plant",
     "Point",
     "ProcessUnit",
     "Product",
     "Route",
     "Seconds",
+    "Serial",
     "Shift",
     "Site",
     "Storage",
@@ -123,6 +141,7 @@ class Storage(Block):
     readings: Seconds = 90 * 86400.0
     minute_facts: Seconds = 25 * 30.4375 * 86400.0
     disk_gib: Annotated[float, Field(gt=0)] = 50.0
+    journal_gib: Annotated[float, Field(gt=0)] = 2.0
 
 
 class Plant(Block):

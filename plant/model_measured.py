@@ -10,17 +10,38 @@ from pydantic import Field
 
 from plant.block import Block, Seconds, Title
 
+ADDRESS = r"^((tcp|rtu)://)?[^:/\s]+:\d+$|^/dev/\S+$|^COM\d+$"
+
+
+class Serial(Block):
+    """How characters go over a serial line."""
+
+    baud: Annotated[int, Field(ge=300, le=921600)] = 9600
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
+
 
 class Modbus(Block):
-    """A meter or PLC read over Modbus TCP; `profile` names a meter profile or a file beside the description."""
+    """A meter or PLC read over Modbus; `profile` names a meter profile or a file beside the description.
+
+    `address` is "host:port" (Modbus TCP), "rtu://host:port" (RTU frames over TCP, as simple serial servers speak) or a
+    serial line ("/dev/ttyUSB0", "COM3") with its `serial` settings. Devices with one address share one connection and
+    take turns on it; `device_id` tells them apart. `timeout` is for one answer, `retries` are made within a poll,
+    `pause_after_connect` and `pause` (between requests) are for devices that need time.
+    """
 
     protocol: Literal["modbus"]
     title: Title
-    address: Annotated[str, Field(pattern=r"^[^:\s]+:\d+$")]
+    address: Annotated[str, Field(pattern=ADDRESS)]
+    serial: Serial = Serial()
     device_id: Annotated[int, Field(ge=0, le=255)] = 1
     profile: str
     interval: Seconds = 60.0
     timeout: Seconds = 1.0
+    retries: Annotated[int, Field(ge=0, le=5)] = 0
+    pause_after_connect: Seconds | None = None
+    pause: Seconds | None = None
     ct_ratio: Annotated[float, Field(gt=0)] = 1.0
     pt_ratio: Annotated[float, Field(gt=0)] = 1.0
     accuracy_class: str | None = None
@@ -33,17 +54,41 @@ class Mqtt(Block):
 
     `payload` says what a message holds: `number` (a bare number; `{read}` in the topic stands for each point's
     `read`), `json` (an object; `read` is a dotted path), `json_array` (a list of objects, each with a tag field that
-    `read` matches). `time` is the path of the source time in the payload, without it the time of receipt is used.
+    `read` matches), `tasmota` and `shelly` (as those devices send it: `read` is their own name for the value, its unit
+    is known), `sparkplug_b` (topic "GROUP/EDGE" or "GROUP/EDGE/DEVICE"; `read` is the metric's name).
+
+    `time` is the path of the source time in the payload, without it the time of receipt is used. `rebirth` allows
+    keepclean to ask a Sparkplug edge node for its birth certificate: the only thing it ever writes to anybody.
     """
 
     protocol: Literal["mqtt"]
     title: Title
     topic: str
-    payload: Literal["number", "json", "json_array"]
+    payload: Literal["number", "json", "json_array", "tasmota", "shelly", "sparkplug_b"]
     time: str | None = None
-    time_format: Literal["rfc3339", "epoch_s", "epoch_ms", "local"] = "rfc3339"
+    time_format: Literal["rfc3339", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "local"] = "rfc3339"
     tag: str = "tag"
     value: str = "value"
+    rebirth: bool = False
+    interval: Seconds = 60.0
+    disorder: Seconds = 60.0
+    accuracy_class: str | None = None
+    certificate: str | None = None
+    calibrated_until: date | None = None
+
+
+class Hj212(Block):
+    """An on-line monitoring station that reports by HJ 212-2017 over TCP; keepclean listens, the station connects.
+
+    `mn` is the station's unique number. `packets` says which reports are read: real-time (CN 2011), minute (2051) or
+    hour (2061) data. A point's `read` is the pollutant's code and field, as "w01018-Rtd" or "w00000-Cou".
+    """
+
+    protocol: Literal["hj212"]
+    title: Title
+    listen: Annotated[str, Field(pattern=r"^[^:\s]+:\d+$")]
+    mn: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,24}$")]
+    packets: Literal["real_time", "minute", "hour"] = "minute"
     interval: Seconds = 60.0
     disorder: Seconds = 60.0
     accuracy_class: str | None = None
@@ -52,24 +97,47 @@ class Mqtt(Block):
 
 
 class Manual(Block):
-    """Values that a person or a file brings: laboratory samples, weighed sludge, imported history."""
+    """Values that a person or a file brings: laboratory samples, meter rounds, weighed sludge, imported history.
+
+    CSV and Parquet files that are put into `folder` (beside the description) are read once each, while keepclean runs.
+    """
 
     protocol: Literal["manual"]
+    title: Title
+    folder: str | None = None
+    interval: Seconds = 60.0
+    disorder: Seconds = 60.0
+
+
+class Own(Block):
+    """keepclean itself: how its collectors do, as points like any other.
+
+    A point's `read` is "devices.NAME.FIELD", "broker.FIELD" or "journal.FIELD", as `collect.json` names them.
+    """
+
+    protocol: Literal["keepclean"]
     title: Title
     interval: Seconds = 60.0
     disorder: Seconds = 60.0
 
 
-Device = Annotated[Modbus | Mqtt | Manual, Field(discriminator="protocol")]
+Device = Annotated[Modbus | Mqtt | Hj212 | Manual | Own, Field(discriminator="protocol")]
 
 
 class Broker(Block):
-    """The MQTT broker; a password comes from the file named, never from the description."""
+    """The MQTT broker: `mqtt://host:1883`, or `mqtts://host:8883` for TLS.
+
+    A password comes from the file named, never from the description. With TLS `ca_file` holds the certificates that
+    are trusted (without it the system's), `cert_file` and `key_file` our own.
+    """
 
     url: str
     client_id: str
     username: str | None = None
     password_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
 
 
 class Kind(StrEnum):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
@@ -34,11 +33,11 @@ TERMINAL = {1, 2, 3}
 class Answer:
     """What one request brought.
 
-    `words` has shape (1, count). `time` [µs UTC plant time] lies midway between sending and reply: the device read its
+    `words` are its registers. `time` [µs UTC plant time] lies midway between sending and reply: the device read its
     registers somewhere in between.
     """
 
-    words: NDArray[np.uint16]
+    words: Sequence[int]
     time: int
     received: int
     latency_s: float
@@ -109,7 +108,7 @@ class Connection:
         self._client = client
         return client
 
-    def _words(self, pdu: ModbusPDU, request: Request) -> NDArray[np.uint16]:
+    def _words(self, pdu: ModbusPDU, request: Request) -> Sequence[int]:
         if pdu.isError():
             code = int(getattr(pdu, "exception_code", 0))
             meaning = EXCEPTIONS.get(code, "unknown")
@@ -117,7 +116,7 @@ class Connection:
         if pdu.function_code != request.function or len(pdu.registers) != request.count:
             self.close()
             raise DeviceError(f"asked for {request.count} registers, the answer has {len(pdu.registers)}")
-        return np.array([pdu.registers], np.uint16)
+        return pdu.registers
 
 
 async def _request(client: AsyncModbusTcpClient, device_id: int, request: Request) -> ModbusPDU:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import Protocol
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from collectors.modbus.connection import Answer
-from collectors.modbus.decode import decode
 from collectors.modbus.plan import DevicePlan, Request
+from collectors.modbus.source import ModbusSource, Polled
+from collectors.source import Source
 from collectors.status import Status
 from plant.clock import PlantClock
 from plant.errors import DeviceError
-from plant.reading import Readings
 
 BACKOFF_FIRST_TIMEOUTS = 1.0
 BACKOFF_LAST_TIMEOUTS = 20.0
@@ -29,10 +27,10 @@ class Reader(Protocol):
 
 
 class Sink(Protocol):
-    """Where readings go."""
+    """Where answers go."""
 
-    def put(self, readings: Readings) -> None:
-        """Takes readings."""
+    def put(self, source: Source[Any], items: Sequence[Any]) -> None:
+        """Takes answers."""
 
     def accepts(self) -> bool:
         """Whether there is room for more."""
@@ -51,9 +49,17 @@ def backoff_s(failures: int, timeout_s: float, chance: Callable[[float, float], 
 class Poller:
     """One device's polling."""
 
-    def __init__(self, planned: DevicePlan, connection: Reader, clock: PlantClock, sink: Sink, status: Status) -> None:
+    def __init__(
+        self,
+        planned: DevicePlan,
+        connection: Reader,
+        clock: PlantClock,
+        sink: Sink,
+        source: ModbusSource,
+        status: Status,
+    ) -> None:
         self._device, self._requests = planned.device, planned.requests
-        self._connection, self._clock, self._sink, self._status = connection, clock, sink, status
+        self._connection, self._clock, self._sink, self._source, self._status = connection, clock, sink, source, status
         self._failures = 0
 
     async def run(self) -> None:
@@ -91,10 +97,8 @@ class Poller:
                     return requests[done:]
                 continue
             self._failures = 0
-            time, received = np.array([answer.time]), np.array([answer.received])
-            readings = decode(request, answer.words, time, received)
-            self._sink.put(readings)
-            self._status.success(self._device.name, answer.latency_s, len(readings))
+            self._sink.put(self._source, [Polled(request, answer.words, answer.time, answer.received)])
+            self._status.success(self._device.name, answer.latency_s, len(request.points))
         return ()
 
     def _next(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
 
@@ -10,29 +10,14 @@ import msgspec
 import numpy as np
 
 from collectors.mqtt.topics import Path, Route, Target, Topics
+from collectors.source import Decoded, Rejected
 from plant.reading import Quality, Readings
 
 FINDINGS = ("", "not available", "not a number")
 NOT_AVAILABLE, NOT_A_NUMBER = 1, 2
-SAMPLE_BYTES = 200
 _MISSING = object()
 
 Received = tuple[int, str, bytes]
-
-
-@dataclass
-class Rejected:
-    """What of a device's messages could not be used: how many, and one of them."""
-
-    count: int = 0
-    sample: str = ""
-    reason: str = ""
-
-    def add(self, reason: str, payload: bytes) -> None:
-        """Counts one and keeps it as the sample."""
-        self.count += 1
-        self.reason = reason
-        self.sample = payload[:SAMPLE_BYTES].decode("utf-8", "backslashreplace")
 
 
 @dataclass
@@ -49,6 +34,23 @@ class _Columns:
         self.received.append(received)
         self.value.append(value * target.scale)
         self.finding.append(finding)
+
+
+class Decoder:
+    """Decodes message after message, with what must be remembered from one to the next."""
+
+    def __init__(self, topics: Topics, marks: Mapping[str, bytes] | None = None) -> None:
+        """`marks` are what earlier decoders have left in the journal."""
+        self._topics = topics
+
+    def decode(self, messages: Sequence[Received]) -> Decoded:
+        """The readings of messages, what was rejected, and what is to be remembered with them."""
+        readings, rejected = decode(self._topics, messages)
+        return Decoded(readings, rejected)
+
+    def wanted(self) -> list[tuple[str, bytes]]:
+        """Messages (topic, payload) that what was decoded gave cause to send; each is handed out once."""
+        return []
 
 
 def decode(topics: Topics, messages: Iterable[Received]) -> tuple[Readings, dict[str, Rejected]]:

@@ -41,9 +41,10 @@ class Route:
 
 @dataclass(frozen=True)
 class Topics:
-    """Every MQTT topic of a plant; a topic may have more than one route."""
+    """Every MQTT topic of a plant; a topic may have more than one route. `devices` names each point's device."""
 
     points: tuple[str, ...]
+    devices: tuple[str, ...]
     routes: dict[str, tuple[Route, ...]]
 
     def subscriptions(self) -> list[str]:
@@ -60,6 +61,7 @@ def topics(plant: Plant) -> Topics:
     """The topics of a plant's MQTT devices with the points that read them."""
     zone = ZoneInfo(plant.site.time_zone)
     names: list[str] = []
+    sources: list[str] = []
     routes: dict[str, list[Route]] = {}
     for name, device in plant.devices.items():
         if isinstance(device, Mqtt):
@@ -68,6 +70,7 @@ def topics(plant: Plant) -> Topics:
             for key, point in fed.items():
                 targets[key] = Target(len(names), point.scale)
                 names.append(key)
+                sources.append(name)
             if device.payload == "number":
                 for key, point in fed.items():
                     route = _route(name, device, zone, number=targets[key])
@@ -80,7 +83,7 @@ def topics(plant: Plant) -> Topics:
                 for key, point in fed.items():
                     tags[point.read] = (*tags.get(point.read, ()), targets[key])
                 routes.setdefault(device.topic, []).append(_route(name, device, zone, tags=tags))
-    return Topics(tuple(names), {topic: tuple(found) for topic, found in routes.items()})
+    return Topics(tuple(names), tuple(sources), {topic: tuple(found) for topic, found in routes.items()})
 
 
 def _route(

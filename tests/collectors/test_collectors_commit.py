@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pytest
 from collectors_plant import Hand, hand_clock, mqtt, plant
 
-from collectors.commit import BACKLOG_MAX, Committer
-from collectors.mqtt.payload import Received, Rejected, decode
+from collectors.commit import BACKLOG_MAX, BUDGET_REACHED, Committer
+from collectors.mqtt.payload import decode
 from collectors.mqtt.topics import topics
+from collectors.source import Decoded
 from collectors.status import Status
 from journal.message import Kind, Message
 from journal.message import decode as decode_row
@@ -26,14 +27,16 @@ class FakeJournal:
 
     def __init__(self, log: list[str]) -> None:
         self.log, self.full, self.rows, self.trims = log, False, list[Message](), 0
+        self.marks, self.used = dict[str, bytes](), 0
 
-    def append(self, messages: Iterable[tuple[Kind, bytes]]) -> int:
+    def append(self, messages: Iterable[tuple[Kind, bytes]], marks: Mapping[str, bytes] | None = None) -> int:
         """Keeps the messages, or says that the disk is full."""
         if self.full:
             self.log.append("full")
             raise StorageError("disk full")
         for kind, body in messages:
             self.rows.append(decode_row(len(self.rows) + 1, kind, body))
+        self.marks.update(marks or {})
         self.log.append("commit")
         return len(self.rows)
 
@@ -42,36 +45,58 @@ class FakeJournal:
         self.trims += 1
         return 0
 
+    def used_bytes(self) -> int:
+        """As told."""
+        return self.used
+
+
+class Scale:
+    """A source of bare numbers, whose items carry what acknowledges them."""
+
+    def __init__(self, enough: int, log: list[str]) -> None:
+        self.enough, self.log = enough, log
+
+    def decode(self, items: Sequence[tuple[int, bytes, int]]) -> Decoded:
+        """Decodes as the live path does, and remembers the last token."""
+        readings, rejected = decode(TOPICS, [(time, "weight", payload) for time, payload, _ in items])
+        return Decoded(readings, rejected, {"scale/last": b"%d" % items[-1][2]})
+
+    def committed(self, items: Sequence[tuple[int, bytes, int]]) -> None:
+        """Writes down what was acknowledged."""
+        self.log.extend(f"ack {token}" for _, _, token in items)
+
+
+class Polls:
+    """A source of readings that nobody waits for."""
+
+    enough = 10_000
+
+    def decode(self, items: Sequence[Readings]) -> Decoded:
+        """The readings as they are."""
+        return Decoded(Readings.join(list(items)))
+
+    def committed(self, items: Sequence[Readings]) -> None:
+        """Nothing to do."""
+
 
 class Bench:
     """A committer with everything about it under control."""
 
-    def __init__(self, window: int = 1000) -> None:
+    def __init__(self, enough: int = 500, budget: float = float("inf")) -> None:
         self.hand, self.log = Hand(), list[str]()
         self.journal = FakeJournal(self.log)
         self.clock = hand_clock(self.hand, anchor_us=10 * MINUTE + 1)
         self.status = Status(self.clock, {"scale": "mqtt"})
-        self.committer: Committer[int] = Committer(
-            self.journal,
-            self.clock,
-            self.status,
-            self.decode,
-            self.acknowledge,
-            window=window,
-            monotonic=self.hand,
-        )
+        self.scale, self.polls = Scale(enough, self.log), Polls()
+        self.committer = Committer(self.journal, self.clock, self.status, budget=budget, monotonic=self.hand)
 
-    def decode(self, messages: Sequence[Received]) -> tuple[Readings, dict[str, Rejected]]:
-        """Decodes as the live path does."""
-        return decode(TOPICS, messages)
-
-    def acknowledge(self, tokens: Sequence[int]) -> None:
-        """Writes down what was acknowledged."""
-        self.log.extend(f"ack {token}" for token in tokens)
+    def poll(self, readings: Readings) -> None:
+        """A poll is answered."""
+        self.committer.put(self.polls, [readings])
 
     def message(self, token: int, payload: bytes = b"1") -> None:
         """A message arrives."""
-        self.committer.put_message((self.clock.now_us(), "weight", payload), token)
+        self.committer.put(self.scale, [(self.clock.now_us(), payload, token)])
 
     def after(self, seconds: float) -> float:
         """Time passes and the thread takes its turn."""
@@ -94,17 +119,18 @@ def test_acknowledged_strictly_after_the_commit() -> None:
     bench = Bench()
     for token in range(3):
         bench.message(token)
-    bench.committer.put(polled(9.0))
+    bench.poll(polled(9.0))
     bench.after(0.09)
     assert bench.log == []
     bench.after(0.02)
     assert bench.log == ["commit", "ack 0", "ack 1", "ack 2"]
-    assert bench.values() == [9.0, 1.0, 1.0, 1.0]
+    assert bench.values() == [1.0, 1.0, 1.0, 9.0]
+    assert bench.journal.marks == {"scale/last": b"2"}
 
 
 def test_half_the_window_does_not_wait() -> None:
     """Half the receive window commits at once, so that the broker never has to wait for an acknowledgement."""
-    bench = Bench(window=8)
+    bench = Bench(enough=4)
     for token in range(3):
         bench.message(token)
     bench.after(0.0)
@@ -148,21 +174,45 @@ def test_retries_of_a_full_disk_grow_apart_within_a_bound() -> None:
 
 
 def test_polling_is_refused_when_too_much_waits() -> None:
-    """Memory is bounded: with half a million polled readings waiting no more are accepted."""
+    """Memory is bounded: with so many answers waiting no more are accepted."""
     bench = Bench()
     bench.journal.full = True
     assert bench.committer.accepts()
-    now = np.zeros(BACKLOG_MAX, np.int64)
-    bench.committer.put(Readings.build(("level",), now.astype(np.int32), now, now, now.astype(float)))
+    bench.committer.put(bench.polls, [polled(1.0)] * BACKLOG_MAX)
     assert not bench.committer.accepts()
+
+
+def test_a_journal_at_its_budget_pauses_everything_and_says_so() -> None:
+    """Promise 1: at the budget nothing more is committed or acknowledged, polling pauses; it goes on by itself."""
+    bench = Bench(budget=1000)
+    bench.journal.used = 1000
+    bench.after(1.0)
+    bench.message(1)
+    for _ in range(30):
+        bench.after(0.5)
+    assert not bench.committer.accepts()
+    assert "ack 1" not in bench.log
+    bench.after(60.0)
+    assert [row.kind for row in bench.journal.rows] == ["notice", "tick"], "the clock of the plant goes on"
+    bench.journal.used = 950
+    bench.after(1.0)
+    assert not bench.committer.accepts(), "not at once: it would pause again with the next readings"
+    bench.journal.used = 899
+    bench.after(1.0)
+    bench.after(0.1)
+    assert bench.committer.accepts()
+    assert "ack 1" in bench.log
+    notices = [row.body for row in bench.journal.rows if row.kind == "notice"]
+    assert [notice["finding"] for notice in notices] == [BUDGET_REACHED, BUDGET_REACHED]
+    assert bench.values() == [1.0]
 
 
 def test_a_tick_goes_before_what_is_committed_with_it() -> None:
     """Each minute of plant time is journalled once, and nothing committed lies far ahead of the last tick."""
     bench = Bench()
-    bench.committer.put(polled(1.0))
+    bench.poll(polled(1.0))
     assert bench.after(59.0) <= 1.0
-    bench.committer.put(polled(2.0))
+    bench.poll(polled(2.0))
     bench.after(1.0)
     kinds = [(row.kind, row.body.get("time")) for row in bench.journal.rows]
     assert kinds == [("readings", None), ("tick", 11 * MINUTE), ("readings", None)]
@@ -197,7 +247,7 @@ def test_stopping_commits_what_was_received(full: bool) -> None:
     """An orderly end leaves nothing behind that the disk would take; what it does not take stays unacknowledged."""
     bench = Bench()
     bench.message(1)
-    bench.committer.put(polled(2.0))
+    bench.poll(polled(2.0))
     bench.journal.full = full
     bench.committer.stop()
     thread = threading.Thread(target=bench.committer.run)

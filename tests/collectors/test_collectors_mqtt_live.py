@@ -24,8 +24,8 @@ from collectors_plant import mqtt as mqtt_device
 from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors.collect import collect
-from collectors.mqtt.client import Session, Token, host_port
-from collectors.mqtt.payload import Received
+from collectors.mqtt.identity import Delivery, Item
+from collectors.mqtt.session import Session, host_port
 from collectors.mqtt.topics import topics
 from collectors.status import FILE, Status
 from journal.journal import Journal
@@ -59,8 +59,8 @@ def described(port: int) -> Plant:
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The status file is what these tests wait for; a broker of loopback answers at once or not at all."""
     monkeypatch.setattr("collectors.collect.STATUS_EVERY_S", 0.05)
-    monkeypatch.setattr("collectors.mqtt.client.RESTART_AFTER_S", 0.05)
-    monkeypatch.setattr("collectors.mqtt.client.CONNACK_WITHIN_S", 0.5)
+    monkeypatch.setattr("collectors.mqtt.session.PAUSE_FIRST_S", 0.05)
+    monkeypatch.setattr("collectors.mqtt.session.CONNECT_WITHIN_S", 0.5)
 
 
 @pytest.fixture
@@ -147,37 +147,36 @@ def test_what_was_not_acknowledged_comes_again(broker: int, tmp_path: Path) -> N
     """Promise 1: messages received but not committed are delivered again, those acknowledged are not."""
     one = described(broker)
     assert one.broker is not None
-    arrived: list[tuple[Received, Token]] = []
+    arrived: list[Item] = []
+
+    def deliveries() -> list[Delivery]:
+        return [delivery for _, delivery in arrived if delivery is not None]
 
     async def listen(count: int, acknowledge: int) -> None:
         arrived.clear()
         clock = PlantClock.real()
+        status = Status(clock, {"scale": "mqtt", "events": "mqtt"}, "mqtt://")
         session = Session(
             one.broker or Broker(url="", client_id=""),
             f"mqtt://127.0.0.1:{broker}",
             tmp_path,
             topics(one),
             clock,
-            Status(clock, {"scale": "mqtt", "events": "mqtt"}, "mqtt://"),
-            lambda message, token: arrived.append((message, token)),
+            status,
+            arrived.extend,
             lambda window: None,
         )
-        task = asyncio.create_task(session.run())
-        if count:
-            await until(lambda: len(arrived) >= count)
-        else:
-            await until(lambda: session._status.broker and session._status.broker.connected)
-        session.acknowledge([token for _, token in arrived[:acknowledge]])
-        session.acknowledge([Token(token.connection - 1, token.mid, token.qos) for _, token in arrived])
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        session.start()
+        await until(lambda: status.broker and status.broker.connected and len(deliveries()) >= count)
+        session.acknowledge(deliveries()[:acknowledge])
+        session.acknowledge([(connection - 1, packet, repeated) for connection, packet, repeated in deliveries()])
         await asyncio.to_thread(session.close)
 
     asyncio.run(listen(0, 0))
     publish(broker, [("plant/weight", b"%d" % number) for number in range(20)])
     asyncio.run(listen(20, 12))
     asyncio.run(listen(8, 8))
-    assert [message[2] for message, _ in arrived] == [b"%d" % number for number in range(12, 20)]
+    assert [message[2] for message, _ in arrived if message] == [b"%d" % number for number in range(12, 20)]
 
 
 @needs_mosquitto
@@ -278,14 +277,15 @@ def test_the_embedded_broker_is_understood(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"), [("mqtt://broker", ("broker", 1883)), ("mqtt://10.0.0.1:1884", ("10.0.0.1", 1884))]
+    ("url", "expected"),
+    [("mqtt://broker", ("broker", 1883)), ("mqtt://10.0.0.1:1884", ("10.0.0.1", 1884)), ("mqtts://b", ("b", 8883))],
 )
 def test_broker_addresses(url: str, expected: tuple[str, int]) -> None:
     """mqtt://host with or without a port."""
     assert host_port(url) == expected
 
 
-@pytest.mark.parametrize("url", ["broker:1883", "mqtts://broker", "mqtt://", "mqtt://user:word@broker", "mqtt://b/x"])
+@pytest.mark.parametrize("url", ["broker:1883", "ws://broker", "mqtt://", "mqtt://user:word@broker", "mqtt://b/x"])
 def test_other_addresses_are_refused(url: str) -> None:
     """Promise 8: a password in the URL, or a scheme that is not spoken, is refused rather than ignored."""
     with pytest.raises(ValueError, match="not of the form"):

@@ -12,8 +12,9 @@ from collectors_plant import mqtt, plant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.mqtt.payload import Rejected, decode
+from collectors.mqtt.payload import decode
 from collectors.mqtt.topics import topics
+from collectors.source import Rejected
 from plant.clock import to_us
 from plant.reading import Quality, Readings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from collectors_plant import Hand, hand_clock
 
-from collectors.mqtt.payload import Rejected
+from collectors.source import Rejected
 from collectors.status import FILE, Status
 
 

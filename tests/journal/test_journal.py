@@ -128,19 +128,32 @@ def test_a_served_file_that_is_no_position_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"\x00", b"\xff\xff", encode_readings(batch())[:-9], encode_body({"time": 1}), encode_readings(batch())[3:]],
-    ids=["empty", "zero", "no msgpack", "cut off", "another kind's body", "beginning lost"],
+    [b"", b"\x00", encode_readings(batch())[:-9], encode_body({"time": 1}), encode_readings(batch())[3:]],
+    ids=["empty", "zero", "cut off", "another kind's body", "beginning lost"],
 )
-def test_a_damaged_row_is_an_error_that_names_it(tmp_path: Path, damage: bytes) -> None:
-    """A row whose bytes are damaged raises StorageError with its position; it is never half read."""
+def test_a_damaged_row_is_read_as_a_notice_and_the_rest_goes_on(tmp_path: Path, damage: bytes) -> None:
+    """A row whose bytes do not fit their checksum becomes a notice that names it; the rows after it are read."""
     journal = Journal(tmp_path)
-    journal.append([tick(1), ("readings", encode_readings(batch()))])
+    journal.append([tick(60_000_000), ("readings", encode_readings(batch())), tick(120_000_000)])
     with sqlite3.connect(journal.path) as other:
         other.execute("UPDATE message SET body = ? WHERE position = 2", (damage,))
     other.close()
-    assert len(journal.read(0, 1)) == 1
-    with pytest.raises(StorageError, match="row 2"):
-        journal.read(0)
+    first, lost, last = journal.read(0)
+    assert (first.body["time"], last.body["time"]) == (60_000_000, 120_000_000)
+    assert (lost.kind, lost.position, lost.body["finding"]) == ("notice", 2, "journal damaged")
+    assert lost.body["start"] == 60_000_000
+    assert "row 2 (readings" in lost.body["evidence"]
+
+
+def test_marks_are_written_with_their_messages_or_not_at_all(tmp_path: Path) -> None:
+    """Promise 1: what a collector remembers is on disk exactly when its readings are; an empty mark is forgotten."""
+    journal = Journal(tmp_path)
+    journal.append([tick(1)], {"mqtt/1": b"a", "mqtt/2": b"b", "files/1": b"c"})
+    with pytest.raises(StorageError):
+        journal.append([("tick", None)], {"mqtt/1": b"x"})  # type: ignore[list-item]
+    assert journal.marks("mqtt/") == {"mqtt/1": b"a", "mqtt/2": b"b"}
+    journal.append([], {"mqtt/1": b"", "mqtt/2": b"d"})
+    assert Journal(tmp_path).marks("mqtt/") == {"mqtt/2": b"d"}
 
 
 def test_columns_of_different_length_are_damage() -> None:
