@@ -32,7 +32,7 @@ class Publisher:
     def __init__(self, port: int, rate: float, log: TextIO) -> None:
         self._port, self._rate, self._log = port, rate, log
         self._number = 0
-        self._stamp = 0
+        self._stamps: dict[int, int] = {}
         self._topics: dict[tuple[int, int], str] = {}
         self._connection = 0
         self._stopping = False
@@ -67,9 +67,9 @@ class Publisher:
         if index < BARE:
             topic, payload = f"bare/b{index}", b"%d" % number
         else:
-            self._stamp = max(time.time_ns() // 1000, self._stamp + 1)
+            stamp = self._stamps[index] = max(time.time_ns() // 1_000_000, self._stamps.get(index, 0) + 1)
             topic = f"timed/{index - BARE}"
-            payload = json.dumps({"ts": self._stamp, "number": number, "one": 1}).encode()
+            payload = json.dumps({"ts": stamp, "number": number, "one": 1}).encode()
         self._log.write(f"sent {number}\n")
         info = client.publish(topic, payload, qos=1)
         self._topics[self._connection, info.mid] = str(number)

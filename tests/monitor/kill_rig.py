@@ -83,7 +83,7 @@ def describe_plant(folder: Path, broker: int, meters: list[int]) -> Path:
             "topic": f"timed/{n}",
             "payload": "json",
             "time": "ts",
-            "time_format": "epoch_us",
+            "time_format": "epoch_ms",
         }
         points[f"timed_{n}"] = {"title": f"timed {n}", **level, "from": f"timed_{n}", "read": "number"}
         points[f"ones_{n}"] = {
