@@ -20,7 +20,7 @@ from historian.tables import TABLES
 from monitor.describe import Described, describe
 from pipeline.windows import NAMES
 from plant.clock import to_us
-from plant.errors import ConfigurationError, KeepcleanError
+from plant.errors import ConfigurationError, DeviceError, KeepcleanError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,15 +70,46 @@ def sound(path: Path) -> Described:
 
 
 @app.command()
-def check(plant: PlantFile) -> None:
-    """Check a plant description: every fault at once, with line and hint; connects to nothing."""
-    found = sound(plant).plant
+def check(
+    plant: PlantFile,
+    try_broker: Annotated[
+        bool, typer.Option("--try-broker", help="Then try whether the broker keeps messages while keepclean is away.")
+    ] = False,
+) -> None:
+    """Check a plant description: every fault at once, with line and hint; connects to nothing unless told to."""
+    described = sound(plant)
+    found = described.plant
     out.print(
         f"{plant}: sound. {len(found.points)} points on {len(found.devices)} devices, {len(found.kpis)} KPIs, "
         f"{len(found.baselines)} baselines, {len(found.options)} options.",
         highlight=False,
         soft_wrap=True,
     )
+    if try_broker:
+        _try_broker(described)
+
+
+def _try_broker(described: Described) -> None:
+    """Messages of our own, left at the broker and fetched again; ends with status 1 when some are missing."""
+    from collectors.mqtt.trial import attempt
+
+    broker = described.plant.broker
+    if broker is None:
+        raise typer.BadParameter("the description names no broker")
+    try:
+        trial = attempt(broker, broker.url, described.folder)
+    except (KeepcleanError, OSError) as error:
+        fail(error if isinstance(error, KeepcleanError) else DeviceError(str(error)))
+    out.print(
+        f"{broker.url}: {trial.protocol}; of {trial.sent:,} messages sent while keepclean was away it kept"
+        f" {trial.kept:,}, {trial.window:,} at a time without acknowledgement.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for fault in trial.faults():
+        err.print(f"broker: {fault}", highlight=False, soft_wrap=True)
+    if trial.faults():
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -6,7 +6,9 @@ comes marked as a repetition (DUP) under the same id and checksum is the same on
 its acknowledgement had left. MQTT 5, 2.2.1 and 4.4; MQTT 3.1.1, 4.4.
 
 The marks form a ring: one a commit, so that the last RING commits, hence at least the last RING messages, are known
-after a restart. A broker may have no more unacknowledged messages under way than the receive maximum.
+after a restart. A broker may have no more unacknowledged messages under way than the receive maximum; what lies
+further back has been acknowledged, and is forgotten: its id may come again for an equal message of a meter that stands
+still, whose first transmission was cut off.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 from collectors.mqtt.payload import Received
 
 RING = 1024
+KNOWN_MAX = 4096
 MARK = "mqtt/delivered/"
 _NUMBER = struct.Struct("<Q")
 _PAIR = np.dtype([("packet", "<u2"), ("checksum", "<u4")])
@@ -41,7 +44,8 @@ class Identities:
         self._known: dict[int, int] = {}
         for body in kept:
             pairs = np.frombuffer(body[_NUMBER.size :], _PAIR)
-            self._known.update(zip(pairs["packet"].tolist(), pairs["checksum"].tolist(), strict=True))
+            for packet, checksum in zip(pairs["packet"].tolist(), pairs["checksum"].tolist(), strict=True):
+                self._know(packet, checksum)
 
     def sift(self, items: Iterable[Item]) -> tuple[list[Received], dict[str, bytes]]:
         """The messages that are new, and the mark that says so."""
@@ -61,12 +65,18 @@ class Identities:
                 checksum = crc32(message[2], crc32(message[1].encode()))
                 if repeated and known.get(packet) == checksum:
                     continue
-                known[packet] = checksum
+                self._know(packet, checksum)
                 packets.append((packet, checksum))
             fresh.append(message)
         if packets:
             marks[self._next()] = _NUMBER.pack(self._number) + _packed(packets)
         return fresh, marks
+
+    def _know(self, packet: int, checksum: int) -> None:
+        self._known.pop(packet, None)
+        self._known[packet] = checksum
+        if len(self._known) > KNOWN_MAX:
+            del self._known[next(iter(self._known))]
 
     def _next(self) -> str:
         self._number += 1

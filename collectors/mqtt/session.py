@@ -34,6 +34,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from collectors.mqtt.identity import FORGET, Delivery, Item
 from collectors.mqtt.socket import BufferedSocket
 from collectors.mqtt.topics import Topics
+from collectors.mqtt.trust import DROPPED_TOPIC, FORGOTTEN, Dropped, doubts
 from collectors.status import Status
 from plant.clock import PlantClock
 from plant.model import Broker
@@ -52,6 +53,7 @@ LOOK_EVERY_S = 1.0
 QOS0_WAITING_MAX = 100_000
 PUBACK = struct.Struct("!BBH")
 
+BROKER_DOUBT = "broker may lose messages"
 OLD_VERSION = "version=3.1.1"
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
@@ -102,15 +104,20 @@ class Session:
         put: Callable[[Sequence[Item]], None],
         window: Callable[[int], None],
         waiting: Callable[[], int] = lambda: 0,
+        notice: Callable[[str, str], None] = lambda _finding, _evidence: None,
+        resumes: bool = False,
     ) -> None:
         """`topics` has at least one route; messages go to `put` with what acknowledges them.
 
         `window` hears how many messages the broker sends without acknowledgement; `waiting` says how many items wait
-        for the disk. Raises OSError when a password or certificate file, relative to `folder`, cannot be read;
+        for the disk; `notice` takes a finding and its evidence; `resumes` says that there was a session before.
+
+        Raises OSError when a password or certificate file, relative to `folder`, cannot be read;
         ValueError for a wrong URL.
         """
         self._broker, self._topics, self._clock, self._status = broker, topics, clock, status
         self._put, self._window, self._waiting = put, window, waiting
+        self._notice, self._resumes, self._dropped = notice, resumes, Dropped()
         self._host, self._port = host_port(url)
         self._tls = tls(broker, url, folder)
         self._password: str | None = None
@@ -127,6 +134,8 @@ class Session:
         self._acks: deque[Sequence[Delivery]] = deque()
         self._publications: deque[tuple[str, bytes]] = deque()
         self._settling: int | None = None
+        self._counting: int | None = None
+        self._ask_counts = True
         self._stopping = threading.Event()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -246,6 +255,8 @@ class Session:
         gone: Any = client.socket()
         if gone is not None:
             gone.close()
+        if self._counting is not None:  # some brokers hang up on who asks for what he may not have
+            self._ask_counts, self._counting = False, None
         self._connection += 1
         self._connected = False
         self._acks.clear()
@@ -279,14 +290,14 @@ class Session:
             client.tls_set_context(self._tls)
 
         def connected(
-            _client: mqtt.Client, _data: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, _props: Properties | None
+            _client: mqtt.Client, _data: Any, flags: mqtt.ConnectFlags, reason: ReasonCode, given: Properties | None
         ) -> None:
             if reason.is_failure:
                 self._say(f"the broker refused: {reason}")
                 if reason.value == UNSUPPORTED_VERSION:
                     self._refusals = REFUSALS_BEFORE_311
                 return
-            self._begin(client, flags.session_present)
+            self._begin(client, flags.session_present, given)
 
         def disconnected(
             _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _props: Properties | None
@@ -303,7 +314,7 @@ class Session:
         client.on_socket_register_write = lambda _client, _data, _socket: None  # acknowledgements leave together
         return client
 
-    def _begin(self, client: _Client, session_present: bool) -> None:
+    def _begin(self, client: _Client, session_present: bool, given: Properties | None) -> None:
         v5 = self._version == MQTTProtocolVersion.MQTTv5
         self._connected = self._ever_connected = True
         self._window(RECEIVE_MAXIMUM if v5 else WINDOW_311)
@@ -312,9 +323,23 @@ class Session:
             self._status.broker.protocol = "MQTT 5" if v5 else "MQTT 3.1.1"
             self._status.broker.session_present = session_present
             self._status.broker.connections += 1
+        found = doubts(given, SESSION_EXPIRY_S) if v5 else []
         if not session_present:
             self._arrived.append(FORGET)
+            if self._resumes:
+                found.append(FORGOTTEN)
+        self._resumes = True
+        for doubt in found:
+            self._doubt(doubt)
         self._subscribe(client, self._topics.subscriptions())
+        if self._ask_counts:
+            self._counting = self._subscribe(client, [DROPPED_TOPIC])
+
+    def _doubt(self, reason: str) -> None:
+        _log.warning("broker %s:%s: %s", self._host, self._port, reason)
+        self._notice(BROKER_DOUBT, reason)
+        if self._status.broker and reason not in self._status.broker.doubts:
+            self._status.broker.doubts.append(reason)
 
     def _subscribe(self, client: mqtt.Client, names: list[str]) -> int | None:
         if self._version == MQTTProtocolVersion.MQTTv5:
@@ -326,7 +351,9 @@ class Session:
         if number == self._settling:
             self._settling = None
         refused = [str(code) for code in codes if code.is_failure]
-        if refused:
+        if number == self._counting:  # the broker's own counts are a courtesy
+            self._counting = None
+        elif refused:
             self._say(f"the broker refused {len(refused)} of {len(codes)} subscriptions: {refused[0]}")
 
     def _message_callback(self, client: _Client) -> Callable[[mqtt.Client, Any, mqtt.MQTTMessage], None]:
@@ -340,6 +367,12 @@ class Session:
             try:
                 topic = found.topic
             except UnicodeDecodeError:
+                client.ack(packet, qos)
+                return
+            if topic == DROPPED_TOPIC:
+                more = self._dropped.more(bytes(found.payload))
+                if more:
+                    self._doubt(f"the broker has dropped {more:,} messages that did not fit into its queues")
                 client.ack(packet, qos)
                 return
             if found.retain:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import signal
-import socket
 import struct
 import subprocess
 import sys
@@ -19,6 +17,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 import pytest
 from amqtt.broker import Broker as AmqttBroker
+from collectors_brokers import mosquitto, needs_mosquitto
 from collectors_plant import free_port, until, written
 from collectors_plant import mqtt as mqtt_device
 from paho.mqtt.enums import CallbackAPIVersion
@@ -33,9 +32,6 @@ from plant.clock import PlantClock
 from plant.model import Broker, Plant
 
 pytestmark = pytest.mark.server
-needs_mosquitto = pytest.mark.skipif(
-    shutil.which("mosquitto") is None, reason="mosquitto is not installed (Debian package mosquitto)"
-)
 
 
 def as_written(port: int) -> dict[str, Any]:
@@ -65,20 +61,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[int]:
-    """A Mosquitto that keeps sessions; its port."""
-    port = free_port()
-    settings = tmp_path / "mosquitto.conf"
-    settings.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 1000\nmax_queued_messages 0\n"
-    )
-    process = subprocess.Popen(["mosquitto", "-c", str(settings)], stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
-            break
-    yield port
-    process.terminate()
-    process.wait(10)
+    """A Mosquitto as it is shipped; its port."""
+    with mosquitto(tmp_path) as port:
+        yield port
 
 
 def publish(port: int, messages: list[tuple[str, bytes]], *, retain: bool = False) -> None:

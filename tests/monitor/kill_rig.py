@@ -225,6 +225,12 @@ class Rig:
             command[3:] = ["collect", str(self.plant), "--data", str(self.data), "--clock", clock]
         self._ours = subprocess.Popen(command, cwd=ROOT, stdout=self._log, stderr=self._log)
 
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """keepclean's own process."""
+        assert self._ours is not None
+        return self._ours
+
     def connected(self) -> bool:
         """Whether collect says that it is connected to the broker."""
         with suppress(OSError):
