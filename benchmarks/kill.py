@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "monitor")]
 from kill_rig import run  # noqa: E402 (the path is set just above)
 
 from benchmarks.proof import write  # noqa: E402
+
+BREACHES = ("lost", "doubled", "foreign", "polls_doubled", "polls_foreign")
 
 
 def main() -> int:
@@ -33,13 +36,15 @@ def main() -> int:
     seed = chosen.seed if chosen.seed is not None else random.randrange(100_000)
     sys.stdout.write(f"seed {seed}\n")
     sys.stdout.flush()
-    with tempfile.TemporaryDirectory(prefix="keepclean-kill-") as folder:
-        found = run(Path(folder), seed, chosen.kills, chosen.stops, chosen.broker_restarts, chosen.rate).plain()
+    folder = Path(tempfile.mkdtemp(prefix="keepclean-kill-"))  # stays when something fails: its logs tell
+    found = run(folder, seed, chosen.kills, chosen.stops, chosen.broker_restarts, chosen.rate).plain()
     for name in ("lost", "doubled", "foreign"):
         found[name] = len(found[name])
+    if not any(found[name] for name in BREACHES):
+        shutil.rmtree(folder)
     write("kills", f"python -m benchmarks.kill --seed {seed}", found)
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    return int(any(found[name] for name in ("lost", "doubled", "foreign", "polls_doubled", "polls_foreign")))
+    return int(any(found[name] for name in BREACHES))
 
 
 if __name__ == "__main__":

@@ -10,19 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collectors.commit import Committer
-from collectors.modbus.connection import Connection
-from collectors.modbus.poller import Poller
-from collectors.modbus.source import ModbusSource
+from collectors.files import inbox
+from collectors.hj212.server import Listener
+from collectors.modbus.pollers import Pollers
 from collectors.mqtt.identity import Delivery, Item
 from collectors.mqtt.session import Session
 from collectors.mqtt.source import MARKS, MqttSource
 from collectors.mqtt.topics import Topics
+from collectors.own import Observers
 from collectors.plan import plan as plan_all
 from collectors.status import Status
 from journal.journal import Journal
 from journal.salvage import salvage
 from plant.clock import PlantClock
-from plant.model import Broker, Modbus, Mqtt, Plant
+from plant.model import Broker, Plant
 
 STATUS_EVERY_S = 2.0
 CLOSE_WITHIN_S = 2.0
@@ -51,14 +52,13 @@ async def collect(
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the status holds every failure
     plan = plan_all(plant, folder)
     url = broker_url or (plant.broker.url if plant.broker else None)
-    protocols: dict[str, str] = {
-        name: one.protocol for name, one in plant.devices.items() if isinstance(one, Modbus | Mqtt)
-    }
+    protocols: dict[str, str] = {name: one.protocol for name, one in plant.devices.items()}
     listens = plant.broker is not None and url is not None and bool(plan.mqtt.routes)
-    status = Status(clock, protocols, url if listens else None)
+    status = Status(clock, protocols, url if listens else None, plant)
     salvaged = salvage(data / "journal", clock.now_us())
     if salvaged is not None:
         _log.error("the journal was damaged: %s", salvaged.evidence)
+        status.journal.damage = salvaged.evidence
     journal = Journal(data / "journal")
     committer = Committer(journal, clock, status, budget=plant.storage.journal_gib * GIB)
     thread = threading.Thread(target=committer.run, name="commit", daemon=True)
@@ -66,14 +66,14 @@ async def collect(
     if listens and plant.broker is not None and url is not None:
         session = _session(plant.broker, url, folder, plan.mqtt, clock, status, committer, journal.marks(MARKS))
     thread.start()
-    connections: dict[str, Connection] = {}
+    pollers = Pollers(plant, plan.modbus, addresses, clock, committer, status)
+    listener = Listener(plan.hj212, clock, status, committer.put, addresses)
+    folders = inbox.start(plant, folder, data / "journal", clock, committer, status)
     tasks: list[asyncio.Task[None]] = []
     try:
-        source = ModbusSource()
-        for planned in plan.modbus:
-            address = addresses.get(planned.device.address, planned.device.address)
-            connection = connections.setdefault(address, Connection(address, clock))
-            tasks.append(asyncio.create_task(Poller(planned, connection, clock, committer, source, status).run()))
+        listener.start()
+        tasks.extend(pollers.start())
+        tasks.extend(Observers(plan.own, clock, committer, status).start())
         if session is not None:
             session.start()
         tasks.append(asyncio.create_task(_write_status(status, data)))
@@ -86,10 +86,13 @@ async def collect(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in connections.values():
-            connection.close()
+        pollers.close()
+        if folders is not None:
+            folders.stop()
+        await listener.stop()
         committer.stop()
         await asyncio.to_thread(thread.join, CLOSE_WITHIN_S)
+        await listener.close()
         if session is not None:
             await asyncio.to_thread(session.close)
         if not thread.is_alive():
@@ -122,7 +125,19 @@ def _session(
         source.window = size
 
     source = MqttSource(topics, status, marks, acknowledge, publish)
-    session = Session(broker, url, folder, topics, clock, status, put, window, committer.waiting)
+    session = Session(
+        broker,
+        url,
+        folder,
+        topics,
+        clock,
+        status,
+        put,
+        window,
+        committer.waiting,
+        committer.notice,
+        resumes=bool(marks),
+    )
     return session
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, Protocol
 
 from collectors.source import Source
@@ -46,6 +47,11 @@ class _Group:
     items: list[tuple[Source[Any], list[Any]]]
     readings: int
 
+    @property
+    def count(self) -> int:
+        """How many items it is made of."""
+        return sum(len(items) for _, items in self.items)
+
 
 class Committer:
     """Takes items from any thread and brings what their sources make of them to the journal.
@@ -81,6 +87,7 @@ class Committer:
         self._trim_at = monotonic() + TRIM_EVERY_S
         self._full_since: int | None = None
         self._notices: list[dict[str, Any]] = []
+        status.journal.budget_bytes = int(budget) if isfinite(budget) else None
         self.damage: DamagedError | None = None
 
     def put(self, source: Source[Any], items: Sequence[Any]) -> None:
@@ -137,6 +144,7 @@ class Committer:
             self._write(self._gather())
         if now >= self._trim_at:
             self._trim(now)
+        self._status.journal.waiting = self._count + (self._failed.count if self._failed else 0)
         return self._pause(now)
 
     def _due(self, now: float) -> bool:
@@ -162,9 +170,11 @@ class Committer:
             decoded = source.decode(waiting)
             batches.append(decoded.readings)
             marks.update(decoded.marks)
+            notices += [dict(notice) for notice in decoded.notices]
             for device, found in decoded.rejected.items():
                 self._status.rejected(device, found)
         readings = Readings.join(batches)
+        self._status.accepted(readings)
         messages: list[tuple[Kind, bytes]] = []
         if minute > self._last_minute:
             self._last_minute = minute
@@ -184,15 +194,15 @@ class Committer:
                 self._failed = group
                 self._retry_at = began + random.uniform(self._retry_s / 2, self._retry_s)
                 self._retry_s = min(2 * self._retry_s, RETRY_LAST_S)
-                journal.storage_error, journal.waiting = str(error), group.readings + self._count
+                journal.storage_error = str(error)
                 self.damage = error if isinstance(error, DamagedError) else None
                 return
             journal.commits += 1
             journal.readings += group.readings
-            journal.messages += sum(len(items) for _, items in group.items)
+            journal.messages += group.count
             journal.last_commit = self._clock.now_us()
             journal.commit_ms = round((self._monotonic() - began) * 1e3, 3)
-        journal.storage_error, journal.waiting = "", self._count
+        journal.storage_error = ""
         self._failed, self._retry_s = None, RETRY_FIRST_S
         for source, items in group.items:
             source.committed(items)

@@ -2,91 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
+from collectors.modbus.sunspec_models import Place, places
+from collectors.profile_fields import Profile, RegisterField, SunspecField, SunspecProfile, crosses
 from plant.document import Document, read
+from plant.draft import suggestion
 from plant.errors import ConfigurationError, Fault
 from plant.load import read_text
-from plant.model import Block, Title
 from plant.partial import tolerant
 from plant.spelling import correct
 from plant.unit_hints import suggest
+from plant.units import conversion
 from plant.units import parse as parse_unit
 from plant.validate import Validation
-
-Order = Literal["big", "little"]
-RegisterType = Literal["int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
-Ratio = Literal["none", "ct", "pt", "ct_pt"]
-FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-Bits = Annotated[str, Field(pattern=r"^(0x)?[0-9A-Fa-f]+$")]
-
-WIDTH: dict[RegisterType, int] = {
-    "int16": 1,
-    "uint16": 1,
-    "int32": 2,
-    "uint32": 2,
-    "float32": 2,
-    "int64": 4,
-    "uint64": 4,
-    "float64": 4,
-}
-
-
-class RegisterField(Block):
-    """One value of a device.
-
-    `address` is 0-based, as it goes over the wire. A value is `raw × scale + offset` in `unit`; `ratio` says which
-    transformer ratios of the device in the plant description multiply it. `not_available` are the bit patterns (hex,
-    most significant digit first, after byte and word order) by which the device says that it has no value.
-    """
-
-    title: Title
-    function: Literal[3, 4]
-    address: Annotated[int, Field(ge=0, le=0xFFFF)]
-    type: RegisterType
-    word_order: Order | None = None
-    byte_order: Order | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    unit: str
-    ratio: Ratio = "none"
-    not_available: tuple[Bits, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """How many registers it takes."""
-        return WIDTH[self.type]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.address + self.width > 0x10000:
-            raise ValueError("the value reaches beyond register 65535")
-        for pattern in self.not_available:
-            if len(pattern.removeprefix("0x")) != 4 * self.width:
-                raise ValueError(f"not_available '{pattern}' needs {4 * self.width} hex digits for {self.type}")
-        return self
-
-
-class Profile(Block):
-    """A make and model, and the fields that can be read from it.
-
-    `max_registers` bounds one request, `max_gap` how many registers nobody asked for may be read on the way.
-    """
-
-    make: str
-    model: str
-    source: str
-    byte_order: Order = "big"
-    word_order: Order = "big"
-    max_registers: Annotated[int, Field(ge=1, le=125)] = 125
-    max_gap: Annotated[int, Field(ge=0, le=124)] = 0
-    fields: dict[FieldName, RegisterField]
 
 
 @dataclass(frozen=True)
@@ -98,8 +31,8 @@ class Examined:
     """
 
     title: str
-    profile: Profile | None
-    fields: dict[str, RegisterField]
+    profile: Profile | SunspecProfile | None
+    fields: Mapping[str, RegisterField | SunspecField]
     declared: frozenset[str] | None
     faults: list[Fault]
 
@@ -110,15 +43,12 @@ def builtin() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def load(name: str, folder: Path) -> Profile:
+def load(name: str, folder: Path) -> Profile | SunspecProfile:
     """The profile called `name`: one that comes with keepclean, or a `.yaml` file relative to `folder`.
 
     Raises ConfigurationError when there is none, or when it is not a profile.
     """
-    examined = examine(name, folder)
-    if examined.profile is None:
-        raise ConfigurationError(examined.faults)
-    return examined.profile
+    return _sound(examine(name, folder))
 
 
 def examine(name: str, folder: Path) -> Examined:
@@ -133,36 +63,94 @@ def examine(name: str, folder: Path) -> Examined:
     return inspect(text, Path("profiles") / f"{name}.yaml")
 
 
-def parse(text: str, path: Path) -> Profile:
+def parse(text: str, path: Path) -> Profile | SunspecProfile:
     """The profile that a text describes; `path` names it in faults. Raises ConfigurationError with every fault."""
-    examined = inspect(text, path)
-    if examined.profile is None:
-        raise ConfigurationError(examined.faults)
-    return examined.profile
+    return _sound(inspect(text, path))
 
 
 def inspect(text: str, path: Path) -> Examined:
     """What is sound of the profile that a text describes, and every fault with its line."""
     document = read(text, path)
-    correct(document, Profile)
-    validation = Validation(document, Profile, "meter profile")
+    kind = SunspecProfile if isinstance(document.data, dict) and "sunspec" in document.data else Profile
+    correct(document, kind)
+    validation = Validation(document, kind, "meter profile")
     document.faults.extend(validation.faults)
-    fields: dict[str, RegisterField] = validation.sound.get("fields", {})
-    limit = validation.sound.get("max_registers", 125)
+    fields: dict[str, RegisterField | SunspecField] = validation.sound.get("fields", {})
     for name, one in fields.items():
-        document.faults.extend(tolerant(_field(document, name, one, limit)))
+        document.faults.extend(tolerant(_unit(document, name, one)))
+        if isinstance(one, SunspecField):
+            document.faults.extend(tolerant(_point(document, name, one, validation.sound)))
+        else:
+            document.faults.extend(tolerant(_registers(document, name, one, validation.sound)))
+    document.faults.extend(_models(document, validation.sound))
     faults = sorted(set(document.faults))
     title = " ".join(str(validation.sound.get(key, "")) for key in ("make", "model")).strip() or path.name
     declared = None if document.left_out or "fields" in validation.unreadable else validation.declared["fields"]
-    return Examined(title, None if faults else Profile.model_validate(document.data), fields, declared, faults)
+    return Examined(title, None if faults else kind.model_validate(document.data), fields, declared, faults)
 
 
-def _field(document: Document, name: str, one: RegisterField, limit: int) -> Iterator[Fault]:
+def _sound(examined: Examined) -> Profile | SunspecProfile:
+    if examined.profile is None:
+        raise ConfigurationError(examined.faults)
+    return examined.profile
+
+
+def _unit(document: Document, name: str, one: RegisterField | SunspecField) -> Iterator[Fault]:
     where = ("fields", name, "unit")
     try:
         parse_unit(one.unit)
     except ValueError as error:
         yield document.fault(where, f"{'.'.join(where)}: {error}", suggest(one.unit))
+
+
+def _registers(document: Document, name: str, one: RegisterField, sound: Mapping[str, Any]) -> Iterator[Fault]:
+    """A value that no request may ask for."""
+    where = ("fields", name)
+    limit = sound.get("max_registers", 125)
     if one.width > limit:
         message = f"fields.{name}: needs {one.width} registers, max_registers is {limit}"
-        yield document.fault(("fields", name), message, f"write 'max_registers: {one.width}' or more")
+        yield document.fault(where, message, f"write 'max_registers: {one.width}' or more")
+    for forbidden in sound.get("forbidden", []):
+        if crosses(forbidden, one.function, one.address, one.address + one.width):
+            message = f"fields.{name}: lies in the forbidden registers {forbidden.first} to {forbidden.last}"
+            yield document.fault(where, message, "correct the address or the range")
+
+
+def _models(document: Document, sound: Mapping[str, Any]) -> Iterator[Fault]:
+    """SunSpec models that nobody knows."""
+    for index, model in enumerate(sound.get("sunspec", ())):
+        if _places(model) is None:
+            message = f"sunspec: there is no SunSpec model {model}"
+            yield document.fault(("sunspec", index), message, "meters are 201 to 204 and 211 to 214")
+
+
+def _point(document: Document, name: str, one: SunspecField, sound: Mapping[str, Any]) -> Iterator[Fault]:
+    """A point that one of the models does not have, cannot be read at once, or is in another kind of unit."""
+    where = ("fields", name, "point")
+    for model in sound.get("sunspec", ()):
+        known = _places(model)
+        if known is None:
+            continue
+        place = known.get(one.point)
+        if place is None:
+            message = f"fields.{name}.point: SunSpec model {model} has no numeric point '{one.point}'"
+            yield document.fault(where, message, suggestion(one.point, known))
+            return
+        limit = sound.get("max_registers", 125)
+        if place.span > limit:
+            message = f"fields.{name}: needs {place.span} registers with its scale factor, max_registers is {limit}"
+            yield document.fault(where, message, f"write 'max_registers: {place.span}' or more")
+            return
+        try:
+            conversion(place.unit, one.unit)
+        except ValueError as error:
+            message = f"fields.{name}.unit: SunSpec model {model} gives '{one.point}' in {place.unit}: {error}"
+            yield document.fault(("fields", name, "unit"), message, f"write 'unit: {place.unit}'")
+            return
+
+
+def _places(model: int) -> Mapping[str, Place] | None:
+    try:
+        return places(model)
+    except KeyError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from plant.reading import Readings
 
@@ -32,11 +32,13 @@ class Decoded:
 
     `rejected` is by device. `marks` is what the source must remember exactly as long as these readings are on disk: it
     is written in their transaction and handed back by `Journal.marks` after a restart; an empty mark is forgotten.
+    `notices` (bodies of the journal's) are written with them too.
     """
 
     readings: Readings
     rejected: Mapping[str, Rejected] = field(default_factory=dict)
     marks: Mapping[str, bytes] = field(default_factory=dict)
+    notices: Sequence[Mapping[str, Any]] = ()
 
 
 Item_contra = TypeVar("Item_contra", contravariant=True)

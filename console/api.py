@@ -1,4 +1,4 @@
-"""What programs ask of the console: is it well, and tables as files."""
+"""What programs ask of the console: is it well, its metrics, and tables as files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import polars as pl
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from prometheus_client.exposition import choose_encoder
 
+from console.metrics import OwnMetrics
 from console.sources import Context
+from console.views_collect import troubles
+from console.words import Words
 from historian.tables import TABLES
 from plant.clock import to_us
 from plant.errors import KeepcleanError
@@ -21,19 +25,31 @@ MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "parquet"
 
 
 def router(context: Context) -> APIRouter:
-    """The routes /healthz and /api/export."""
+    """The routes /healthz, /metrics and /api/export."""
     routes = APIRouter()
+    metrics, words = OwnMetrics(context.status), Words("en", context.plant)
 
     @routes.get("/healthz")
     def healthz() -> JSONResponse:
-        """200 with positions while results can be read, else 503 with the reason."""
+        """200 with positions while data are collected, stored, processed and can be read; else 503 with the reasons."""
         try:
             status = context.status()
             context.history.table("notices", context.clock.now_us())
         except KeepcleanError as error:
-            return JSONResponse({"status": "failing", "error": str(error)}, 503)
-        known = {key: status[key] for key in ("position", "served", "backlog") if key in status}
-        return JSONResponse({"status": "ok", "plant_time_us": context.clock.now_us(), **known})
+            return JSONResponse({"status": "failing", "reasons": [str(error)]}, 503)
+        known = {key: status[key] for key in ("position", "served", "backlog", "report_age_s") if key in status}
+        found = troubles(status, context.plant, context.demo is not None and context.demo.progress() is not None)
+        said = {"status": "failing", "reasons": [one.text(words) for one in found]} if found else {"status": "ok"}
+        return JSONResponse({**said, "plant_time_us": context.clock.now_us(), **known}, 503 if found else 200)
+
+    @routes.get("/metrics")
+    def metric_values(request: Request) -> Response:
+        """The state of keepclean as Prometheus metrics, in the format that is asked for."""
+        encode, media = choose_encoder(request.headers.get("accept", ""))
+        try:
+            return Response(encode(metrics), headers={"Content-Type": media})
+        except KeepcleanError as error:
+            raise HTTPException(503, str(error)) from error
 
     @routes.get("/api/export")
     def export(

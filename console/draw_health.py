@@ -1,4 +1,4 @@
-"""The state of points, devices, journal and disk as HTML."""
+"""The state of points, journal and disk as HTML."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from console.draw_collect import broker, journal, tile
 from console.figures import Moments, duration, number, percent, quantity, size
 from console.markup import Column, Row, bar, chip, div, join, span, table, tag
-from console.views_health import DeviceHealth, Notice, PointHealth
+from console.views_health import Notice, PointHealth
 from console.words import Words
 
 QUALITY_KIND = {"good": "good", "estimated": "info", "suspect": "warn", "bad": "bad"}
-STATE_KIND = {"ok": "good", "connected": "good", "waiting": "plain", "unknown": "plain"}
 NOTICES_SHOWN = 60
 
 
@@ -22,26 +22,23 @@ def head(status: Mapping[str, Any], points: Sequence[PointHealth], words: Words)
     good = sum(not point.poor for point in points)
     return div(
         "kc-facts",
-        _tile(
+        tile(
             words("points"),
             f"{good} / {len(points)}",
             words("points_summary", good=good, all=len(points)),
             bar(good / len(points) if points else 0.0, "good" if good == len(points) else "warn"),
         ),
-        _journal(status, words),
+        _backlog(status, words),
+        journal(status, words),
         _disk(status, words),
-        _broker(status, words),
+        broker(status, words),
     )
 
 
-def _tile(name: str, figure: object, note: object = None, more: object = None) -> Markup:
-    return div("kc-card kc-state", span("kc-fact-name", name), span("kc-figure", figure), span("kc-small", note), more)
-
-
-def _journal(status: Mapping[str, Any], words: Words) -> Markup:
+def _backlog(status: Mapping[str, Any], words: Words) -> Markup:
     position, served, backlog = (status.get(key) for key in ("position", "served", "backlog"))
     if position is None:
-        return _tile(words("journal"), span("kc-unknown", words("unknown")))
+        return tile(words("journal"), span("kc-unknown", words("unknown")))
     if backlog is None and served is not None:
         backlog = position - served
     shown = words("unknown") if backlog is None else number(backlog, 0)
@@ -50,27 +47,18 @@ def _journal(status: Mapping[str, Any], words: Words) -> Markup:
         notes.append(f"{words('served')} {number(served, 0)}")
     if status.get("journal_bytes") is not None:
         notes.append(size(status["journal_bytes"]))
-    return _tile(words("backlog"), shown, " · ".join(notes))
+    return tile(words("backlog"), shown, " · ".join(notes))
 
 
 def _disk(status: Mapping[str, Any], words: Words) -> Markup:
     used, limit, free = (status.get(key) for key in ("data_bytes", "disk_limit_bytes", "disk_free_bytes"))
     if used is None:
-        return _tile(words("disk"), span("kc-unknown", words("unknown")))
+        return tile(words("disk"), span("kc-unknown", words("unknown")))
     notes = [words("disk_used", used=size(used), limit=size(limit))] if limit else []
     if free is not None:
         notes.append(words("disk_free", free=size(free)))
     share = used / limit if limit else 0.0
-    return _tile(words("disk"), size(used), " · ".join(notes), bar(share, "bad" if share > 0.9 else "info"))
-
-
-def _broker(status: Mapping[str, Any], words: Words) -> Markup | None:
-    broker = status.get("broker")
-    if broker is None:
-        return None
-    state = "connected" if broker["connected"] else "disconnected"
-    note = f"{broker['url']} {broker['protocol']}" if broker["connected"] else f"{broker['url']} {broker['last_error']}"
-    return _tile(words("broker"), chip(STATE_KIND.get(state, "bad"), words.code(state)), note)
+    return tile(words("disk"), size(used), " · ".join(notes), bar(share, "bad" if share > 0.9 else "info"))
 
 
 def points(found: Sequence[PointHealth], words: Words, now_us: int) -> Markup:
@@ -149,29 +137,3 @@ def _notice(notice: Notice, words: Words, moments: Moments) -> Row:
     if len(names) > 1:
         name = span("", names[0], " ", chip("plain", f"+{len(names) - 1}"), title=", ".join(names))
     return (when, name, chip("plain", words.code(notice.finding)), words.evidence(notice.evidence))
-
-
-def devices(found: Sequence[DeviceHealth], known: bool, words: Words) -> Markup:
-    """The devices and how they answer."""
-    columns = [
-        Column(words("device")),
-        Column(words("state")),
-        Column(words("last_answer"), number=True),
-        Column(words("latency"), number=True, minor=True),
-        Column(words("failed"), number=True),
-        Column(words("error"), wide=True),
-    ]
-    note = None if known else div("kc-foot", words("no_status"))
-    return join((note, table(columns, (_device(device, words) for device in found), "kc-dense")))
-
-
-def _device(device: DeviceHealth, words: Words) -> Row:
-    name = join((words.title(device.title), span("kc-small kc-block", f"{device.protocol} {device.address}")))
-    return (
-        name,
-        chip(STATE_KIND.get(device.state, "bad"), words.code(device.state)),
-        words("never_answered") if device.age is None else duration(device.age),
-        "" if device.latency_ms is None else quantity(device.latency_ms, "ms"),
-        "" if device.failed is None else percent(device.failed * 100, 0),
-        device.error,
-    )

@@ -8,8 +8,9 @@ from typing import Any
 
 from nicegui import ui
 
-from console import draw_health
+from console import draw_collect, draw_health
 from console.layout import Visit, in_thread
+from console.views_collect import Trouble, troubles
 from console.views_health import DeviceHealth, Notice, PointHealth, devices, notices, points
 from plant.reading import DAY, HOUR, MINUTE
 
@@ -23,6 +24,7 @@ class HealthView:
     points: list[PointHealth]
     notices: list[Notice]
     devices: list[DeviceHealth]
+    troubles: list[Trouble]
     status: Mapping[str, Any]
     now_us: int
 
@@ -34,14 +36,17 @@ class HealthPage:
         self.visit = visit
         self.only_poor = False
         words = visit.words
+        self._troubles = ui.html("", sanitize=False).classes("kc-troubles")
         self._head = ui.html("", sanitize=False)
-        with ui.element("div").classes("kc-two kc-even"):
-            with ui.element("section").classes("kc-section kc-card"):
-                ui.html(words("notices"), tag="h2")
-                self._notices = ui.html("", sanitize=False).classes("kc-scroll")
-            with ui.element("section").classes("kc-section kc-card"):
-                ui.html(words("devices"), tag="h2")
-                self._devices = ui.html("", sanitize=False).classes("kc-scroll")
+        with ui.element("section").classes("kc-section kc-card"):
+            ui.html(words("devices"), tag="h2")
+            self._devices = ui.html("", sanitize=False).classes("kc-scroll")
+            # an element of its own, so that it stays open while the devices change
+            with ui.expansion(words("rejected_messages")).props("dense").classes("kc-more") as self._more:
+                self._rejected = ui.html("", sanitize=False).classes("kc-scroll kc-wide")
+        with ui.element("section").classes("kc-section kc-card"):
+            ui.html(words("notices"), tag="h2")
+            self._notices = ui.html("", sanitize=False).classes("kc-scroll")
         with ui.element("section").classes("kc-section kc-card"):
             with ui.element("div").classes("kc-bar-head"):
                 ui.html(words("points"), tag="h2")
@@ -53,9 +58,12 @@ class HealthPage:
         seen = await in_thread(self._look)
         words = self.visit.words
         shown = [point for point in seen.points if point.poor] if self.only_poor else seen.points
+        self._troubles.content = draw_collect.troubles(seen.troubles, words)
         self._head.content = draw_health.head(seen.status, seen.points, words)
         self._notices.content = draw_health.notices(seen.notices, words, self.visit.moments())
-        self._devices.content = draw_health.devices(seen.devices, bool(seen.status.get("devices")), words)
+        self._devices.content = draw_collect.devices(seen.devices, bool(seen.status.get("devices")), words)
+        self._rejected.content = draw_collect.rejected(seen.devices, words)
+        self._more.set_visibility(bool(self._rejected.content))
         self._points.content = draw_health.points(shown, words, seen.now_us)
 
     def _look(self) -> HealthView:
@@ -64,8 +72,14 @@ class HealthPage:
         now = context.clock.now_us()
         seen_us, found = memo.get("points", 0.9, self._newest_points)
         since = (now - NOTICES_FOR) // HOUR * HOUR
+        ahead = context.demo is not None and context.demo.progress() is not None
         return HealthView(
-            found, notices(history.table("notices", since)), devices(status, context.plant, now), status, seen_us
+            found,
+            notices(history.table("notices", since)),
+            devices(status, context.plant, now),
+            troubles(status, context.plant, ahead),
+            status,
+            seen_us,
         )
 
     def _newest_points(self) -> tuple[int, list[PointHealth]]:

@@ -67,8 +67,12 @@ class Status(Protocol):
         """Positions, backlog, disk use and devices; a key that is not known is left out.
 
         `position` and `served` are journal positions, `backlog` the messages between them, `journal_bytes`,
-        `data_bytes` and `disk_free_bytes` sizes [B], `disk_limit_bytes` the plant's disk budget [B]. `time` [µs UTC],
-        `broker` and `devices` are as `collectors.status` writes them, the latter a list with the name as `device`.
+        `data_bytes` and `disk_free_bytes` sizes [B], `disk_limit_bytes` the plant's disk budget [B], `standstill_s` for
+        how long messages have waited of which none was processed [s].
+
+        `time`, `real_time` [µs UTC], `speed`, `broker`, `journal` and `devices` are the collectors' own report, as
+        `collectors.status` writes it, `devices` a list with the name as `device`; `report_age_s` says how old it is in
+        real time [s].
         """
         ...
 

@@ -181,6 +181,36 @@ TEXTS: dict[str, tuple[str, str]] = {
     "last_answer": ("Last answer", "最近应答"),
     "error": ("Last error", "最近错误"),
     "no_status": ("The collectors have not written their state yet.", "采集进程尚未写出状态。"),
+    "report_old": (
+        "The collectors last reported {span} ago: they have ended or hang, and what is shown of devices is old.",
+        "采集进程上次报告在 {span} 前：已退出或卡死，设备状态已过时。",
+    ),
+    "is_behind": (
+        "{count} messages wait to be processed: results are behind.",
+        "{count} 条消息等待处理：结果滞后。",
+    ),
+    "stands_still": (
+        "For {span} {count} messages have waited and none was processed.",
+        "{span} 以来有 {count} 条消息等待，均未处理。",
+    ),
+    "not_stored": (
+        "The journal cannot be written; nothing is acknowledged until it can: {error}",
+        "日志无法写入，恢复前不确认任何消息：{error}",
+    ),
+    "reading_pauses": (
+        "The journal's budget is used up: reading pauses, and the broker keeps what comes.",
+        "日志预算已用尽：采集暂停，消息由 MQTT 服务器保留。",
+    ),
+    "writing": ("Writing to the journal", "日志写入"),
+    "items_wait": ("{count} waiting", "{count} 条等待"),
+    "committed_in": ("last write {span}", "最近写入 {span}"),
+    "dropped": ("{count} QoS 0 messages dropped", "丢弃 {count} 条 QoS 0 消息"),
+    "readings_per_s": ("Readings/s", "读数/秒"),
+    "lag": ("Lag", "滞后"),
+    "rejected": ("Rejected", "拒收"),
+    "rejected_messages": ("Messages that could not be used", "无法使用的消息"),
+    "reason": ("Reason", "原因"),
+    "sample": ("One of them", "样例"),
     "only_poor": ("Only what needs a look", "只看有问题的"),
     "all_good": ("Every point is current and good.", "所有测点均及时且良好。"),
     # demo
@@ -263,6 +293,10 @@ CODES: dict[str, tuple[str, str]] = {
     "below expected": ("below expected", "低于期望"),
     "disk budget nearly used up": ("disk budget nearly used up", "磁盘预算将用尽"),
     "drift in the direction that is not watched": ("change in the good direction", "向好变化"),
+    "journal budget reached": ("journal budget reached", "日志预算已用尽"),
+    "journal damaged": ("journal damaged", "日志损坏"),
+    "broker may lose messages": ("broker may lose messages", "MQTT 服务器可能丢失消息"),
+    "not available": ("not available", "不可用"),
     "unknown act on an alarm": ("unknown act on an alarm", "对报警的未知操作"),
     "acknowledgement of an unknown alarm": ("acknowledgement of an unknown alarm", "确认了未知报警"),
     "acknowledgement without a name": ("acknowledgement without a name", "确认未署名"),
@@ -273,6 +307,8 @@ CODES: dict[str, tuple[str, str]] = {
     "connected": ("connected", "已连接"),
     "disconnected": ("not connected", "未连接"),
     "waiting": ("waiting", "等待"),
+    "not_written": ("not written", "无法写入"),
+    "paused": ("paused", "已暂停"),
 }
 
 EVIDENCE: tuple[tuple[str, str], ...] = (
@@ -291,5 +327,18 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
         r"\1 分钟无可用读数；\2 分钟的用量按时间分摊",
     ),
     (r"^two values for one instant; neither is used$", "同一时刻有两个数值，均不采用"),
+    (r"^the broker had forgotten the session: .*$", r"服务器已丢弃会话：keepclean 离线期间的消息可能丢失"),
+    (
+        r"^the broker keeps the session for (\d+) s only, (\d+) s were asked for$",
+        r"服务器只保留会话 \1 秒（要求 \2 秒）",
+    ),
+    (r"^the broker delivers at QoS 0 only: .*$", r"服务器只以 QoS 0 投递：不会重发"),
+    (r"^the broker has dropped (\S+) messages .*$", r"服务器队列已满，丢弃 \1 条消息"),
+    (r"^(\S+) of (\S+) bytes: reading pauses$", r"已用 \1 / \2 字节：采集暂停"),
+    (r"^over: reading had paused for (\S+) min$", r"已恢复：采集曾暂停 \1 分钟"),
+    (
+        r"^(\d+) rows were carried over, at least (\d+) are lost,.*; the damaged file is (\S+)$",
+        r"已转移 \1 行，至少丢失 \2 行；损坏的文件为 \3",
+    ),
     (r"^(.*): less than the baseline expects; a saving or a dying meter$", "低于基线期望：节约，或仪表将失效"),
 )

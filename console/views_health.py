@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from console.figures import us
+from console.views_collect import is_stale
 from plant.clock import to_datetime
 from plant.model import Device, Hj212, Kind, Manual, Modbus, Mqtt, Plant, Text
 from plant.reading import HOUR, MINUTE, SECOND
@@ -16,6 +17,7 @@ from plant.reading import HOUR, MINUTE, SECOND
 LATE_AFTER = 3
 SLACK_REAL_S = 10.0
 FAILING_SHARE = 0.1
+CALM = ("ok", "waiting", "unknown")
 SLOW_KINDS = (Kind.SAMPLE, Kind.INTERVAL)
 
 
@@ -55,7 +57,11 @@ class Notice:
 
 @dataclass(frozen=True)
 class DeviceHealth:
-    """A device as the collectors see it; `failed` is the share of its recent attempts that failed."""
+    """A device as the collectors see it; `failed` is the share of its recent attempts that failed.
+
+    `latency_ms` is the median of its recent answers, `rate` its readings a second, `lag_s` how long its newest reading
+    was on the way. `rejected` counts messages that could not be used, `sample` is one of them, `reason` why not.
+    """
 
     name: str
     title: Text
@@ -65,6 +71,11 @@ class DeviceHealth:
     age: int | None
     latency_ms: float | None
     failed: float | None
+    rate: float | None
+    lag_s: float | None
+    rejected: int
+    reason: str
+    sample: str
     error: str
     points: int
 
@@ -129,14 +140,20 @@ def _point(
 
 
 def devices(status: Mapping[str, Any], plant: Plant, now_us: int) -> list[DeviceHealth]:
-    """Every device of the plant but the manual ones, with what the collectors wrote of it at the status's `time`."""
-    seen_us = status.get("time") or now_us
+    """Every device of the plant but manual ones that nobody watches, those first that need a look.
+
+    Ages are as of `time`, when the collectors reported. A report that is too old says nothing of how a device does
+    now: its state is unknown, and its age as of `now_us`.
+    """
+    stale = is_stale(status)
+    seen_us = now_us if stale else status.get("time") or now_us
     states = {str(entry["device"]): entry for entry in status.get("devices") or ()}
-    return [
-        _device(name, device, plant, states.get(name), seen_us)
+    found = [
+        _device(name, device, plant, states.get(name), seen_us, stale)
         for name, device in plant.devices.items()
-        if not isinstance(device, Manual)
+        if name in states or not isinstance(device, Manual)
     ]
+    return sorted(found, key=lambda one: one.state in CALM)
 
 
 def _address(device: Device) -> str:
@@ -147,18 +164,21 @@ def _address(device: Device) -> str:
     return f"{device.listen} {device.mn}" if isinstance(device, Hj212) else ""
 
 
-def _device(name: str, device: Device, plant: Plant, entry: Mapping[str, Any] | None, seen_us: int) -> DeviceHealth:
+def _device(
+    name: str, device: Device, plant: Plant, entry: Mapping[str, Any] | None, seen_us: int, stale: bool
+) -> DeviceHealth:
     """A device is silent after three of its intervals, failing while more than a tenth of its answers fail."""
-    last = entry["last_success"] if entry else None
-    failed = float(entry["error_rate"]) if entry else 0.0
-    if entry is None:
+    entry = entry or {}
+    last, failed = entry.get("last_success"), entry.get("error_rate")
+    rejected = entry.get("rejected") or {}
+    if not entry or stale:
         state = "unknown"
     elif last is None:
-        state = "silent" if entry["errors"] else "waiting"
+        state = "silent" if entry.get("errors") else "waiting"
     elif seen_us - last > LATE_AFTER * device.interval * SECOND:
         state = "silent"
     else:
-        state = "failing" if failed > FAILING_SHARE else "ok"
+        state = "failing" if (failed or 0.0) > FAILING_SHARE else "ok"
     return DeviceHealth(
         name=name,
         title=device.title,
@@ -166,8 +186,13 @@ def _device(name: str, device: Device, plant: Plant, entry: Mapping[str, Any] | 
         address=_address(device),
         state=state,
         age=None if last is None else seen_us - last,
-        latency_ms=entry["latency_ms"] if entry else None,
-        failed=failed if entry else None,
-        error=entry["last_error"] if entry and state != "ok" else "",
+        latency_ms=None if stale else entry.get("latency_median_ms"),
+        failed=None if stale else failed,
+        rate=None if stale else entry.get("readings_per_s"),
+        lag_s=None if stale else entry.get("lag_s"),
+        rejected=rejected.get("count", 0),
+        reason=rejected.get("reason", ""),
+        sample=rejected.get("sample", ""),
+        error=entry.get("last_error", "") if state != "ok" else "",
         points=sum(point.device == name for point in plant.points.values()),
     )

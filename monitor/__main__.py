@@ -1,6 +1,10 @@
-"""`python -m monitor` is `keepclean`."""
+"""`python -m monitor` is `keepclean`; its collect process starts without what only the command line needs."""
 
-from monitor.cli import main
+import sys
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["collect"]:
+        from monitor.collecting import main
+    else:
+        from monitor.cli import main
     main()

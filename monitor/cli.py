@@ -185,6 +185,26 @@ def replay(
         out.print(f"no baseline for {name}: {reason}")
 
 
+@app.command("import")
+def import_files(
+    plant: PlantFile,
+    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files.", metavar="FILE...")],
+    data: DataFolder = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what the files hold; write nothing.")] = False,
+) -> None:
+    """Read files into a plant that runs or not: meter rounds, laboratory samples, what a logger kept."""
+    from monitor import import_files as importing
+
+    described = sound(plant)
+    try:
+        found = importing.import_files(described, files, data_of(plant, data), dry_run, out)
+    except KeepcleanError as error:
+        fail(error)
+    for one in found:
+        for line in importing.report(one, dry_run, importing.wall_clock(described)):
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 @app.command()
 def export(
     plant: PlantFile,
@@ -298,26 +318,6 @@ def serve(
 
     end_with_parent(parent)
     monitor.serve.run(sound(plant), data, clock, port, demo)
-
-
-@app.command(hidden=True)
-def collect(
-    plant: PlantFile,
-    data: Annotated[Path, typer.Option()],
-    clock: Annotated[Path, typer.Option()],
-    addresses: Annotated[Path | None, typer.Option()] = None,
-    broker: BrokerUrl = None,
-    parent: Parent = 0,
-) -> None:
-    """The collect process."""
-    import collectors.collect
-    from monitor.clock_file import read_clock
-    from monitor.processes import end_with_parent
-
-    end_with_parent(parent)
-    found = sound(plant)
-    mapped = json.loads(addresses.read_text()) if addresses else {}
-    collectors.collect.run(found.plant, found.folder, data, read_clock(clock), mapped, broker)
 
 
 @app.command(hidden=True)

@@ -12,7 +12,7 @@ from monitor.clock_file import write_clock
 from monitor.describe import Described
 from monitor.processes import Supervisor
 from plant.clock import PlantClock
-from plant.model import Modbus, Mqtt
+from plant.model import Manual
 
 ANNOUNCE_S = 30.0
 
@@ -30,7 +30,7 @@ def run_plant(described: Described, data: Path, port: int, broker: str | None) -
     announced, began = False, time.monotonic()
     try:
         supervisor.add("serve", ("serve", *common, "--port", str(port)))
-        if any(isinstance(device, Modbus | Mqtt) for device in described.plant.devices.values()):
+        if any(not isinstance(device, Manual) or device.folder for device in described.plant.devices.values()):
             supervisor.add("collect", ("collect", *common, *(("--broker", broker) if broker else ())))
         while not supervisor.wait():
             supervisor.watch()

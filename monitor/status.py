@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from historian.reader import Reader
 from journal.journal import Journal
 from plant.model import Plant
+from plant.reading import SECOND
 
 GIB = 2**30
 
 
 class PlantStatus:
-    """Answers `console.sources.Status`; reads files only."""
+    """Answers `console.sources.Status`; reads files only. `wall` and `monotonic` tell real time [s]."""
 
-    def __init__(self, plant: Plant, data: Path, journal: Journal, reader: Reader) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        data: Path,
+        journal: Journal,
+        reader: Reader,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall, self._monotonic = wall, monotonic
+        self._stands: tuple[int, float] | None = None
         self._limit = int(plant.storage.disk_gib * GIB)
         self._data, self._journal, self._reader = data, journal, reader
 
@@ -29,6 +42,7 @@ class PlantStatus:
             "position": position,
             "served": served,
             "backlog": position - served,
+            "standstill_s": self._standstill_s(position, served),
             "journal_bytes": self._journal.bytes_on_disk(),
             "data_bytes": data_bytes(self._data),
             "disk_free_bytes": shutil.disk_usage(self._data).free,
@@ -39,7 +53,18 @@ class PlantStatus:
         except (OSError, ValueError):
             return {**report, "devices": []}
         devices = [{"device": name, **state} for name, state in collected["devices"].items()]
-        return {**report, "devices": devices, "broker": collected["broker"], "time": collected["time"]}
+        known = {key: collected[key] for key in ("time", "real_time", "speed", "broker", "journal")}
+        return {**report, **known, "devices": devices, "report_age_s": self._wall() - known["real_time"] / SECOND}
+
+    def _standstill_s(self, position: int, served: int) -> float:
+        """For how long the same messages have been seen to wait, of which none was processed [s]."""
+        if served >= position:
+            self._stands = None
+            return 0.0
+        now = self._monotonic()
+        if self._stands is None or self._stands[0] != served:
+            self._stands = served, now
+        return now - self._stands[1]
 
 
 def data_bytes(folder: Path) -> int:

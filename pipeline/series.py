@@ -50,7 +50,8 @@ class Series:
         return len(self.time)
 
     def drop_before(self, time_us: int) -> bool:
-        """Forgets readings older than a time, all but the last used one before it and what its minute needs.
+        """Forgets readings older than a time, all but the last used one before it, what its minute needs, and the one
+        that ended it.
 
         Returns whether there were any. A gap of any length can be closed from what is kept.
         """
@@ -59,6 +60,9 @@ class Series:
         if len(used):
             minute = int(self.time[used[-1]]) // MINUTE * MINUTE
             used = used[max(int(np.searchsorted(self.time[used], minute, "right")) - 1, 0) :]
+            after = used[-1] + 1
+            if after < first and self.status[after] >= Status.FROZEN:
+                used = np.append(used, after)
         if len(used) == first:
             return False
         keep = np.concatenate([used, np.arange(first, len(self.time))])

@@ -23,7 +23,7 @@ from pipeline.plans import FUTURE_US, HORIZON, PointPlan, UnitPlan
 from pipeline.series import Merged, Series, Status, counts, merge
 from pipeline.unit_state import UnitState
 from plant.model import Kind
-from plant.reading import DAY, HOUR, MINUTE, Quality, Readings, Times
+from plant.reading import DAY, HOUR, MINUTE, NO_LONGER_VALID, Quality, Readings, Times
 
 QUALITY = pl.Series([quality.name.lower() for quality in Quality])
 FIRST_BATCH_US = 31 * DAY
@@ -76,7 +76,7 @@ def _receive(
     for offset, mask in enumerate((future, late, outside)):
         quality[mask] = Quality.BAD
         finding[mask] = len(readings.findings) + offset
-    odd = (finding > 0) & (quality == Quality.BAD)
+    odd = (quality == Quality.BAD) & ~np.isin(finding, [0, *_expected(names)])
     for number in np.unique(readings.point[odd]):
         for code in np.unique(finding[odd & (readings.point == number)]):
             rows = np.flatnonzero((readings.point == number) & (finding == code))
@@ -103,6 +103,11 @@ def _receive(
         readings.points, readings.point, readings.time, readings.received, readings.value, quality, readings.finding
     )
     return checked.take(kept), findings
+
+
+def _expected(names: list[str]) -> list[int]:
+    """The codes of findings that tell of nothing wrong: a sample that ended makes no notice."""
+    return [code for code, name in enumerate(names) if name == NO_LONGER_VALID]
 
 
 def _range(point: PointPlan) -> tuple[float, float]:

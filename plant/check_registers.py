@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from plant.draft import Draft
 from plant.errors import Fault
-from plant.model import Manual, Modbus, Mqtt, Point
+from plant.model import Hj212, Manual, Modbus, Mqtt, Point
 from plant.partial import tolerant
 
 
@@ -32,17 +32,51 @@ def check(draft: Draft) -> Iterator[Fault]:
             yield draft.fault(("points", name, "read"), message, hint)
         first.setdefault(source, name)
     yield from _columns(draft)
+    lines: dict[str, str] = {}
     for name, device in draft.plant.devices.items():
         if isinstance(device, Mqtt):
             yield from tolerant(_topic(draft, name, device))
         elif isinstance(device, Modbus):
-            yield from tolerant(_port(draft, name, device))
+            yield from tolerant(_address(draft, name, device))
+            yield from tolerant(_line(draft, name, device, lines))
 
 
-def _port(draft: Draft, name: str, device: Modbus) -> Iterator[Fault]:
+def _address(draft: Draft, name: str, device: Modbus) -> Iterator[Fault]:
+    """Impossible ports and ids, and settings that an address has no use for."""
+    if is_serial(device.address):
+        if int(device.device_id) == 0:
+            hint = "id 0 is for all devices at once, and none of them answers it: write the device's own id"
+            yield draft.fault(("devices", name, "device_id"), f"devices.{name}.device_id: nobody answers id 0", hint)
+        return
     if not 0 < int(device.address.rpartition(":")[2]) < 65536:
         hint = "ports go from 1 to 65535; Modbus TCP's own is 502"
         yield draft.fault(("devices", name, "address"), f"devices.{name}.address: there is no such port", hint)
+    if "serial" in device.model_fields_set:
+        hint = "leave 'serial' out: whatever listens at that address has these settings itself"
+        yield draft.fault(("devices", name, "serial"), f"devices.{name}.serial: the address is no serial line", hint)
+
+
+def _line(draft: Draft, name: str, device: Modbus, first: dict[str, str]) -> Iterator[Fault]:
+    """Devices of one line of which characters or frames differ; `first` holds the first device of each line."""
+    address = normal(device.address)
+    other = first.setdefault(address.rpartition("://")[2], name)
+    one = draft.plant.devices[other]
+    if other == name or not isinstance(one, Modbus):
+        return
+    line = draft.document.line(("devices", other))
+    if is_rtu(one.address) != is_rtu(device.address):
+        hint = f"'{other}' is on line {line}: what listens there speaks either Modbus TCP or RTU (rtu://)"
+        message = f"devices.{name}.address: '{one.address}' of '{other}' with other frames"
+        yield draft.fault(("devices", name, "address"), message, hint)
+    if is_serial(device.address):
+        for key in ("baud", "data_bits", "parity", "stop_bits"):
+            mine, its = getattr(device.serial, key), getattr(one.serial, key)
+            if mine != its:
+                stated = "serial" in device.model_fields_set
+                where = ("devices", name, "serial", key) if stated else ("devices", name, "address")
+                message = f"devices.{name}.serial.{key}: {mine}, but '{other}' has {its} on the same line"
+                hint = f"'{other}' is on line {line}: all devices of one line need the same settings"
+                yield draft.fault(where, message, hint)
 
 
 def _twin(draft: Draft, first: str, second: str) -> Fault:
@@ -72,14 +106,31 @@ def _source(draft: Draft, point: Point) -> Iterator[tuple[object, ...]]:
         yield normal(device.address), device.device_id, device.profile, point.read
     elif isinstance(device, Mqtt):
         yield device.topic, point.read
-    elif isinstance(device, Manual):
+    elif isinstance(device, Manual | Hj212):
         yield point.device, point.read
 
 
+def is_serial(address: str) -> bool:
+    """Whether a Modbus address is a serial line of this machine."""
+    return address.startswith(("/", "COM"))
+
+
+def is_rtu(address: str) -> bool:
+    """Whether RTU frames are spoken at a Modbus address."""
+    return is_serial(address) or address.startswith("rtu://")
+
+
 def normal(address: str) -> str:
-    """One way to write an address, whether it names this machine by its name or by its number."""
-    host, _, port = address.lower().rpartition(":")
-    return f"{'127.0.0.1' if host == 'localhost' else host}:{int(port)}"
+    """One way to write an address, whether it names this machine by its name or by its number.
+
+    >>> normal("tcp://LocalHost:0502")
+    '127.0.0.1:502'
+    """
+    if is_serial(address):
+        return address
+    host, _, port = address.lower().removeprefix("tcp://").rpartition(":")
+    scheme, _, bare = host.rpartition("://")
+    return f"{scheme}{'://' if scheme else ''}{'127.0.0.1' if bare == 'localhost' else bare}:{int(port)}"
 
 
 def _topic(draft: Draft, name: str, device: Mqtt) -> Iterator[Fault]:

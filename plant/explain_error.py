@@ -43,7 +43,7 @@ _EXPECTED = {
     "bool_parsing": _TRUTH,
     "bool_type": _TRUTH,
     "string_type": _TEXT,
-    "union_tag_not_found": ("of a known protocol", "write 'protocol: modbus', 'mqtt' or 'manual'"),
+    "union_tag_not_found": ("of a known protocol", "write 'protocol: modbus', 'mqtt', 'hj212' or 'manual'"),
 }
 _LENGTHS = {
     "grades": "grades need three values, I, II and III, as [8, 24, 40]",
@@ -59,6 +59,8 @@ _LIMITS = {
 }
 _BY_KEY = {
     "address": 'write host and port: "192.168.1.20:502"',
+    "listen": 'write host and port to listen on: "0.0.0.0:9002"',
+    "mn": "at most 24 letters and digits, as the station is set",
     "id": "small letters, digits and -, beginning with a letter",
 }
 

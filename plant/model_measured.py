@@ -80,15 +80,16 @@ class Mqtt(Block):
 class Hj212(Block):
     """An on-line monitoring station that reports by HJ 212-2017 over TCP; keepclean listens, the station connects.
 
-    `mn` is the station's unique number. `packets` says which reports are read: real-time (CN 2011), minute (2051) or
-    hour (2061) data. A point's `read` is the pollutant's code and field, as "w01018-Rtd" or "w00000-Cou".
+    `mn` is the station's unique number; stations may share one `listen` address. `packets` says which reports are read:
+    real-time (CN 2011), minute (2051), hour (2061) or day (2031) data. A point's `read` is the pollutant's code and
+    field, as "w01018-Avg" or "w00000-Cou" ("w01018-Rtd" for real-time data). `interval` is how often it reports.
     """
 
     protocol: Literal["hj212"]
     title: Title
     listen: Annotated[str, Field(pattern=r"^[^:\s]+:\d+$")]
-    mn: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,24}$")]
-    packets: Literal["real_time", "minute", "hour"] = "minute"
+    mn: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,24}$")]
+    packets: Literal["real_time", "minute", "hour", "day"] = "minute"
     interval: Seconds = 60.0
     disorder: Seconds = 60.0
     accuracy_class: str | None = None

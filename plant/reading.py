@@ -19,6 +19,11 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+STILL_VALID = "still valid"
+"""The finding of a sample's value said again because it is valid for longer than its point declares."""
+NO_LONGER_VALID = "no longer valid"
+"""The finding of the reading without a value that ends a sample earlier: nothing is wrong with it."""
+
 
 class Quality(IntEnum):
     """How far a value may be trusted; a sum has the worst of its parts."""

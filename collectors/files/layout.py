@@ -1,8 +1,9 @@
-"""A table's layout, long or wide, to one form: line, point, time, value, quality."""
+"""A table's layout, long or wide, to one form: line, point, time, value, quality, and to when a sample is valid."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -13,8 +14,30 @@ from plant.model import Wide
 from plant.reading import Quality
 
 LONG = ("time", "point", "value")
-UNKNOWN_POINT = -1
+UNKNOWN_POINT, FOREIGN_POINT, UNCLEAR_POINT = -1, -2, -3
 UNKNOWN_QUALITY = 255
+MIDNIGHT_CLOSES = "midnight closes the day"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table's columns are.
+
+    A long table has a column `point` (what may stand in it, in lower case: `names`) and a column `value`; a wide one
+    has `columns`. Both lead to a point's number, or to one of the numbers below zero for what cannot be used. `until`
+    is the column that says to when a sample is valid.
+    """
+
+    time: str
+    time_format: str = "auto"
+    until: str | None = None
+    point: str | None = None
+    value: str = ""
+    quality: str | None = None
+    names: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, int] = field(default_factory=dict)
+    categories: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    midnight_closes_day: bool = False
 
 
 def is_long(table: Table) -> bool:
@@ -22,89 +45,114 @@ def is_long(table: Table) -> bool:
     return all(name in table.schema for name in LONG)
 
 
-def rows(table: Table, points: Sequence[str], scales: Sequence[float], wide: Wide | None) -> pl.LazyFrame:
-    """A table's readings: line, point (index among `points`, -1 for an unknown one), utc [µs], local, value, quality.
+def described(table: Table, points: Sequence[str], wide: Wide | None) -> Layout:
+    """The layout of a history file: long, or as the plant description's `import:` block says.
 
-    `scales` are the points' own factors. A value is null where there is none and NaN where it is not a finite number;
-    quality is 255 where it is none. Raises ConfigurationError when the table is neither long nor described by `wide`.
+    Raises ConfigurationError when it is neither.
     """
+    index = {name: number for number, name in enumerate(points)}
     if is_long(table):
-        return _long(table, points, scales)
+        quality = "quality" if "quality" in table.schema else None
+        return Layout("time", point="point", value="value", quality=quality, names=index)
     if wide is None:
         hint = "long files have the columns time, point, value and maybe quality; for others write an `import:` block"
-        raise ConfigurationError([Fault(table.path, 1, f"the columns are {_names(table)}", hint)])
-    if wide.time not in table.schema or not any(column in table.schema for column in wide.columns):
+        raise ConfigurationError([Fault(table.path, 1, f"the columns are {names(table)}", hint)])
+    if not is_described(table, wide):
         hint = f"`import:` expects '{wide.time}' and some of {', '.join(wide.columns)}"
-        raise ConfigurationError([Fault(table.path, 1, f"the columns are {_names(table)}", hint)])
-    return _wide(table, points, scales, wide)
+        raise ConfigurationError([Fault(table.path, 1, f"the columns are {names(table)}", hint)])
+    return imported(table, index, wide)
 
 
-def _long(table: Table, points: Sequence[str], scales: Sequence[float]) -> pl.LazyFrame:
-    utc, local = utc_and_local("time", table.schema["time"], "auto")
-    index = {name: number for number, name in enumerate(points)}
-    point = pl.col("point").cast(pl.String).str.strip_chars()
-    number = point.replace_strict(index, default=UNKNOWN_POINT, return_dtype=pl.Int32).fill_null(UNKNOWN_POINT)
+def is_described(table: Table, wide: Wide) -> bool:
+    """Whether a table has the time column of `import:` and at least one of its others."""
+    return wide.time in table.schema and any(column in table.schema for column in wide.columns)
+
+
+def imported(table: Table, index: Mapping[str, int], wide: Wide) -> Layout:
+    """The layout that `import:` describes; `index` gives each point's number."""
+    columns = {column: index[point] for column, point in wide.columns.items() if column in table.schema}
+    closes = wide.day_end == MIDNIGHT_CLOSES
+    return Layout(wide.time, wide.time_format, columns=columns, categories=wide.categories, midnight_closes_day=closes)
+
+
+def rows(table: Table, layout: Layout, scales: Sequence[float]) -> pl.LazyFrame:
+    """A table's readings: line, beyond, point (a number), utc [µs], local, value, quality; and, where there is an
+    `until`: until_utc, until_local and until_given.
+
+    `scales` are the points' own factors. A value is null where there is none and NaN where it is not a finite number;
+    quality is 255 where it is none.
+    """
+    utc, local = utc_and_local(layout.time, table.schema[layout.time], layout.time_format)
+    base = {"line": pl.col(LINE), "beyond": pl.col(BEYOND).is_not_null(), "utc": utc, "local": local}
+    if layout.until is not None:
+        base |= _until(layout.until, table.schema[layout.until])
+    return _wide(table, layout, scales, base) if layout.point is None else _long(table, layout, scales, base)
+
+
+def _long(table: Table, layout: Layout, scales: Sequence[float], base: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+    assert layout.point is not None
+    written = pl.col(layout.point).cast(pl.String).str.strip_chars().str.to_lowercase()
+    number = written.replace_strict(dict(layout.names), default=UNKNOWN_POINT, return_dtype=pl.Int32)
+    number = number.fill_null(UNKNOWN_POINT)
     scale = number.replace_strict(dict(enumerate(scales)), default=1.0, return_dtype=pl.Float64)
     quality = pl.lit(int(Quality.GOOD), pl.UInt8)
-    if "quality" in table.schema:
+    if layout.quality is not None:
         known = {one.name.lower(): one.value for one in Quality} | {str(one.value): one.value for one in Quality}
-        written = pl.col("quality").cast(pl.String).str.strip_chars().str.to_lowercase()
+        said = pl.col(layout.quality).cast(pl.String).str.strip_chars().str.to_lowercase()
         quality = (
-            pl.when(written.is_null() | (written == ""))
+            pl.when(said.is_null() | (said == ""))
             .then(pl.lit(int(Quality.GOOD)))
-            .otherwise(written.replace_strict(known, default=UNKNOWN_QUALITY, return_dtype=pl.Int64))
+            .otherwise(said.replace_strict(known, default=UNKNOWN_QUALITY, return_dtype=pl.Int64))
             .cast(pl.UInt8)
         )
-    return table.rows.select(
-        line=pl.col(LINE),
-        beyond=pl.col(BEYOND).is_not_null(),
-        point=number,
-        utc=utc,
-        local=local,
-        value=_number("value", table.schema["value"]) * scale,
-        quality=quality,
-    )
+    value = _number(layout.value, table.schema[layout.value]) * scale
+    return table.rows.select(**base, point=number, value=value, quality=quality)
 
 
-def _wide(table: Table, points: Sequence[str], scales: Sequence[float], wide: Wide) -> pl.LazyFrame:
-    utc, local = utc_and_local(wide.time, table.schema[wide.time], wide.time_format)
-    columns = {column: point for column, point in wide.columns.items() if column in table.schema}
-    index = {name: number for number, name in enumerate(points)}
-    values = [
-        (_number(column, table.schema[column], wide.categories.get(column)) * scales[index[point]]).alias(f"v{number}")
-        for number, (column, point) in enumerate(columns.items())
-    ]
-    places = {f"v{number}": index[point] for number, point in enumerate(columns.values())}
+def _wide(table: Table, layout: Layout, scales: Sequence[float], base: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+    values = {}
+    for place, (column, number) in enumerate(layout.columns.items()):
+        scale = scales[number] if number >= 0 else 1.0
+        values[f"v{place}"] = _number(column, table.schema[column], layout.categories.get(column)) * scale
+    places = {f"v{place}": number for place, number in enumerate(layout.columns.values())}
     return (
-        table.rows.select(
-            pl.col(LINE).alias("line"),
-            pl.col(BEYOND).is_not_null().alias("beyond"),
-            utc.alias("utc"),
-            local.alias("local"),
-            *values,
-        )
-        .unpivot(on=list(places), index=["line", "beyond", "utc", "local"], variable_name="place", value_name="value")
+        table.rows.select(**base, **values)
+        .unpivot(on=list(places), index=list(base), variable_name="place", value_name="value")
         .filter(pl.col("value").is_not_null())
         .select(
-            "line",
-            "beyond",
+            *base,
             pl.col("place").replace_strict(places, return_dtype=pl.Int32).alias("point"),
-            "utc",
-            "local",
             "value",
             pl.lit(int(Quality.GOOD), pl.UInt8).alias("quality"),
         )
     )
 
 
-def _number(column: str, dtype: pl.DataType, categories: dict[str, float] | None = None) -> pl.Expr:
+def _until(column: str, dtype: pl.DataType) -> dict[str, pl.Expr]:
+    """The end of a sample. A day alone is none: nobody can say whether it counts itself."""
+    utc, local = utc_and_local(column, dtype, "auto")
+    given = pl.col(column).is_not_null()
+    clear: pl.Expr = pl.lit(not isinstance(dtype, pl.Date))
+    if isinstance(dtype, pl.String):
+        text = pl.col(column).str.strip_chars()
+        given = given & (text != "")
+        clear = text.str.contains(r"\d:\d|^\d+(\.\d+)?$")
+    none_utc, none_local = pl.lit(None, pl.Int64), pl.lit(None, pl.Datetime("us"))
+    return {
+        "until_utc": pl.when(clear).then(utc).otherwise(none_utc),
+        "until_local": pl.when(clear).then(local).otherwise(none_local),
+        "until_given": given,
+    }
+
+
+def _number(column: str, dtype: pl.DataType, categories: Mapping[str, float] | None = None) -> pl.Expr:
     """The column as numbers: null where it is empty, NaN where it is not a finite number or not a known category."""
     if dtype.is_numeric():
         value = pl.col(column).cast(pl.Float64)
         return pl.when(value.is_null() | value.is_finite()).then(value).otherwise(float("nan"))
     text = pl.col(column).cast(pl.String).str.strip_chars()
     if categories is not None:
-        value = text.replace_strict(categories, default=None, return_dtype=pl.Float64)
+        value = text.replace_strict(dict(categories), default=None, return_dtype=pl.Float64)
     else:
         value = text.cast(pl.Float64, strict=False)
     return (
@@ -116,5 +164,6 @@ def _number(column: str, dtype: pl.DataType, categories: dict[str, float] | None
     )
 
 
-def _names(table: Table) -> str:
+def names(table: Table) -> str:
+    """A table's columns, for a message."""
     return ", ".join(table.schema) or "none"

@@ -26,7 +26,7 @@ class Table:
 
     def text(self, lines: list[int]) -> list[str]:
         """The rows at some ascending lines, as text."""
-        if self.path.suffix == ".parquet":
+        if is_parquet(self.path):
             found = [str(self.rows.slice(line - 1, 1).drop(LINE, BEYOND).collect().row(0)) for line in lines]
         else:
             found, at = [], 0
@@ -37,10 +37,15 @@ class Table:
         return [text[:SAMPLE_CHARACTERS] for text in found]
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a file's name says that it is Parquet; all others are taken for CSV."""
+    return path.suffix.lower() == ".parquet"
+
+
 def open_table(path: Path) -> Table:
     """The table of a `.csv` or `.parquet` file. Raises ConfigurationError when it cannot be one."""
     try:
-        if path.suffix == ".parquet":
+        if is_parquet(path):
             rows = pl.scan_parquet(path)
             schema = dict(rows.collect_schema())
             rows = rows.with_row_index(LINE, offset=1).with_columns(pl.lit(None, pl.String).alias(BEYOND))
@@ -50,20 +55,25 @@ def open_table(path: Path) -> Table:
             if len(set(header)) != len(header) or not all(header):
                 raise ConfigurationError([Fault(path, 1, "the header has an empty name, or a name twice")])
             schema = dict.fromkeys(header, pl.String())
-            rows = pl.scan_csv(
-                path,
-                has_header=False,
-                skip_lines=1,
-                schema={**schema, BEYOND: pl.String()},
-                truncate_ragged_lines=True,
-                missing_columns="insert",
-                extra_columns="ignore",
-                encoding="utf8-lossy",
-                row_index_name=LINE,
-                row_index_offset=2,
-            ).filter(pl.any_horizontal(pl.col(*header, BEYOND).is_not_null()))
+            rows = scan_lines(path, schema, 2, skip=1)
     except UnicodeDecodeError as error:
         raise ConfigurationError([Fault(path, 1, "the header is not UTF-8 text", "save the file as UTF-8")]) from error
     except (OSError, pl.exceptions.PolarsError, csv.Error) as error:
         raise ConfigurationError([Fault(path, 1, f"cannot be read: {error}")]) from error
     return Table(path, schema, rows)
+
+
+def scan_lines(source: Path | bytes, schema: dict[str, pl.DataType], first: int, skip: int = 0) -> pl.LazyFrame:
+    """Lines of a CSV as text in the header's columns, the first of them numbered `first`; empty lines are left out."""
+    return pl.scan_csv(
+        source,
+        has_header=False,
+        skip_lines=skip,
+        schema={**schema, BEYOND: pl.String()},
+        truncate_ragged_lines=True,
+        missing_columns="insert",
+        extra_columns="ignore",
+        encoding="utf8-lossy",
+        row_index_name=LINE,
+        row_index_offset=first,
+    ).filter(pl.any_horizontal(pl.col(*schema, BEYOND).is_not_null()))

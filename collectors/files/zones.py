@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import time, timedelta
 
 import polars as pl
@@ -37,7 +38,8 @@ def utc_and_local(column: str, dtype: pl.DataType, time_format: str) -> tuple[pl
         if "%z" in time_format or "%:z" in time_format or "%#z" in time_format:
             return _bounded(text.str.strptime(UTC, time_format, strict=False).cast(pl.Int64)), none_local
         return none_utc, text.str.strptime(LOCAL, time_format, strict=False)
-    iso = text.str.replace(r"^(\d{4}-\d\d-\d\d) ", "${1}T").str.replace("[Zz]$", "+00:00")
+    iso = text.str.replace(r"^(\d{4})[-/.年](\d\d?)[-/.月](\d\d?)日?(?:[T ]\s*(\d))?", "${1}-${2}-${3}T${4}")
+    iso = iso.str.strip_suffix("T").str.replace("[Zz]$", "+00:00")
     zoned = pl.coalesce(*(iso.str.strptime(UTC, one, strict=False) for one in _ZONED)).cast(pl.Int64)
     naive = pl.coalesce(*(iso.str.strptime(LOCAL, one, strict=False) for one in _NAIVE))
     if time_format == "rfc3339":
@@ -48,12 +50,19 @@ def utc_and_local(column: str, dtype: pl.DataType, time_format: str) -> tuple[pl
     return pl.coalesce(_bounded(zoned), digits), naive
 
 
-def resolve(frame: pl.DataFrame, zone: str, midnight_closes_day: bool) -> pl.Series:
+@dataclass
+class Repeated:
+    """The local times of a file's earlier rows (columns point, local) that a clock change may repeat."""
+
+    seen: pl.DataFrame | None = None
+
+
+def resolve(frame: pl.DataFrame, zone: str, midnight_closes_day: bool, repeated: Repeated | None = None) -> pl.Series:
     """The times of a frame (columns utc [µs], local, point) in µs UTC; null where there is none.
 
     In the hour that a clock change repeats, a local time that comes a second time for its point is the later one. A
     local time that a clock change leaves out does not exist: null. With `midnight_closes_day` a row of DD 00:00 is the
-    end of day DD, not its begin.
+    end of day DD, not its begin. Of a file that is read in parts, `repeated` goes from one part to the next.
     """
     local = frame["local"]
     if midnight_closes_day:
@@ -66,9 +75,22 @@ def resolve(frame: pl.DataFrame, zone: str, midnight_closes_day: bool) -> pl.Ser
     unclear = placed.is_null() & local.is_not_null()
     if unclear.any():
         again = frame.select(pl.int_range(pl.len()).over("point", "local") > 0).to_series()
+        if repeated is not None:
+            again = again | _seen(frame.select("point", "local"), unclear, repeated)
         choice = pl.select(pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))).to_series()
         placed = local.dt.replace_time_zone(zone, ambiguous=choice, non_existent="null")
     return frame["utc"].fill_null(placed.dt.convert_time_zone("UTC").cast(pl.Int64))
+
+
+def _seen(pairs: pl.DataFrame, unclear: pl.Series, repeated: Repeated) -> pl.Series:
+    """Which pairs came in an earlier part; those that are unclear are remembered."""
+    found = pl.repeat(False, pairs.height, eager=True)
+    if repeated.seen is not None:
+        known = repeated.seen.with_columns(known=True)
+        found = pairs.join(known, on=["point", "local"], how="left", maintain_order="left")["known"].fill_null(False)
+    kept = [pairs.filter(unclear), *([] if repeated.seen is None else [repeated.seen])]
+    repeated.seen = pl.concat(kept).unique()
+    return found
 
 
 def _epoch(number: pl.Expr, time_format: str) -> pl.Expr:

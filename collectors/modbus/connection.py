@@ -1,19 +1,24 @@
-"""One TCP connection per address, on which its devices take turns; function codes 3 and 4, never a write."""
+"""One connection to a line, on which its devices take turns; it opens itself and takes no late reply for another."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
-from pymodbus.client import AsyncModbusTcpClient
-from pymodbus.exceptions import ModbusException
-from pymodbus.pdu import ModbusPDU
+from pymodbus.transport.serialtransport import create_serial_connection
 
-from collectors.modbus.plan import Request
+from collectors.modbus.line import Line, Pace
+from collectors.modbus.request import Request
+from collectors.modbus.transport import REFUSED, Ask, DesyncError, Mbap, Reply, Rtu, Wire, ask
 from plant.clock import PlantClock
 from plant.errors import DeviceError
+
+try:
+    from termios import error as PortError
+except ImportError:  # Windows, where pyserial raises nothing else
+    PortError = OSError  # type: ignore[misc,assignment]
 
 EXCEPTIONS = {
     1: "illegal function",
@@ -27,99 +32,191 @@ EXCEPTIONS = {
     11: "gateway target did not respond",
 }
 TERMINAL = {1, 2, 3}
+PARITY = {"none": "N", "even": "E", "odd": "O"}
+OWED_TIMEOUTS = 10.0
+OWED_LEAST_S = 10.0
+REQUEST_CHARACTERS, ANSWER_CHARACTERS = 8, 5
 
 
-@dataclass(frozen=True)
-class Answer:
+class RefusedError(DeviceError):
+    """The device, or a gateway before it, answered with an exception."""
+
+    def __init__(self, code: int) -> None:
+        meaning = EXCEPTIONS.get(code, "unknown")
+        super().__init__(f"the device answered exception {code}: {meaning}", retryable=code not in TERMINAL)
+        self.code = code
+
+
+class UnreachableError(DeviceError):
+    """There is no connection to the line at all."""
+
+
+class Answer(NamedTuple):
     """What one request brought.
 
-    `words` are its registers. `time` [µs UTC plant time] lies midway between sending and reply: the device read its
-    registers somewhere in between.
+    `data` are the bytes of its values. `time` [µs UTC plant time] lies midway between sending and reply: the device
+    read its registers somewhere in between.
     """
 
-    words: Sequence[int]
+    data: bytes
     time: int
     received: int
     latency_s: float
 
 
-class Connection:
-    """A Modbus TCP connection that opens itself when needed.
+class _Owed(NamedTuple):
+    """A reply that a device may still send: to what, how long it is waited for, and that it came."""
 
-    After a timeout or an answer that does not fit its request the connection is closed and opened anew, so that a late
-    reply can never be taken for the answer to a later request.
+    ask: Ask
+    until: float
+    came: asyncio.Event
+
+
+class Connection:
+    """A connection that opens itself when needed; an answer that does not fit its request closes it.
+
+    Frames over TCP are numbered, and a timeout closes the connection too: a reply that is late finds nobody. RTU frames
+    have no number, so a late reply looks like the answer to the next request of the same length to the same device.
+    Whatever did not end with a legible answer is therefore owed, across reconnections: until that frame has come and
+    been thrown away, or ten timeouts (10 s at least) have passed, this device is not asked again; the others are, since
+    their id tells their answers from it.
     """
 
-    def __init__(self, address: str, clock: PlantClock) -> None:
-        """`address` is "host:port"."""
-        self.address = address
-        self._host, _, port = address.rpartition(":")
-        self._port = int(port)
+    def __init__(self, line: Line, clock: PlantClock) -> None:
+        self.line = line
         self._clock = clock
         self._turn = asyncio.Lock()
-        self._client: AsyncModbusTcpClient | None = None
+        self._framing = Rtu() if line.rtu else Mbap()
+        self._wire: Wire | None = None
+        self._opened = self._ended = 0.0
+        self._owed: dict[int, _Owed] = {}
 
-    async def read(self, device_id: int, request: Request, timeout_s: float) -> Answer:
-        """Waits for its turn and reads. `timeout_s` bounds connecting and answering each, in real seconds.
+    async def read(self, device_id: int, request: Request, pace: Pace) -> Answer:
+        """Waits for its turn and reads. `pace.timeout_s` bounds connecting and answering each, in real seconds.
 
         Raises DeviceError: terminal when the device refuses the request for good, retryable otherwise.
         """
-        async with self._turn:
-            client = await self._open(timeout_s)
-            sent, began = self._clock.now_us(), time.monotonic()
-            try:
-                async with asyncio.timeout(timeout_s):
-                    pdu = await _request(client, device_id, request)
-            except TimeoutError:
-                self.close()
-                raise DeviceError(f"no answer within {timeout_s:g} s") from None
-            except (ModbusException, OSError) as error:
-                self.close()
-                raise DeviceError(f"connection lost: {error}") from error
-            except asyncio.CancelledError:
-                self.close()
-                raise
-            received = self._clock.now_us()
-            words = self._words(pdu, request)
-            return Answer(words, (sent + received) // 2, received, time.monotonic() - began)
+        asked = ask(device_id, request.function, request.address, request.count)
+        while True:
+            if device_id in self._owed:
+                await self._settled(device_id)
+            async with self._turn:
+                if device_id not in self._owed:  # another device's poller may have asked the same id meanwhile
+                    return await self._exchange(asked, pace)
 
     def close(self) -> None:
         """Closes the connection; the next read opens it again."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
-    async def _open(self, timeout_s: float) -> AsyncModbusTcpClient:
-        if self._client is not None and self._client.connected:
-            return self._client
+    async def _exchange(self, asked: Ask, pace: Pace) -> Answer:
+        wire = self._wire
+        if wire is None or not wire.sound:
+            wire = await self._open(pace.timeout_s)
+        await self._pause(wire, pace)
+        timeout_s = pace.timeout_s
+        if self.line.serial is not None:
+            timeout_s += self.line.transmission_s(REQUEST_CHARACTERS + ANSWER_CHARACTERS + asked.size)
+        sent, began = self._clock.now_us(), time.monotonic()
+        try:
+            reply = await wire.ask(asked, timeout_s)
+        except TimeoutError:
+            self._failed(asked, pace)
+            if not self.line.rtu:
+                self.close()
+            raise DeviceError(f"no answer within {pace.timeout_s:g} s") from None
+        except DesyncError as error:
+            if not error.answered:
+                self._failed(asked, pace)
+            self.close()
+            raise DeviceError(str(error)) from None
+        except BaseException as error:
+            self._failed(asked, pace)
+            self.close()
+            if isinstance(error, OSError):
+                raise DeviceError(f"connection lost: {error}") from error
+            raise
+        received, self._ended = self._clock.now_us(), time.monotonic()
+        if reply.function & REFUSED:
+            raise RefusedError(reply.data[0])
+        return Answer(reply.data, (sent + received) // 2, received, self._ended - began)
+
+    async def _pause(self, wire: Wire, pace: Pace) -> None:
+        """What the device and the line need before a request."""
+        if pace.pause_after_connect_s or pace.pause_s or self.line.serial is not None:
+            begin = max(self._opened + pace.pause_after_connect_s, self._ended + max(pace.pause_s, self.line.silence_s))
+            if (pause := begin - time.monotonic()) > 0:
+                await asyncio.sleep(pause)
+        if self.line.rtu:
+            try:
+                async with asyncio.timeout(max(pace.timeout_s, 1.0)):
+                    await wire.quiet()
+            except TimeoutError:
+                self.close()
+                raise DeviceError("the line is never quiet: something sends without being asked") from None
+
+    def _failed(self, asked: Ask, pace: Pace) -> None:
+        """On a line without numbers the reply to this may still come."""
+        self._ended = time.monotonic()
+        if self.line.rtu:
+            wait = max(OWED_TIMEOUTS * pace.timeout_s, OWED_LEAST_S)
+            self._owed[asked.unit] = _Owed(asked, self._ended + wait, asyncio.Event())
+
+    def _late(self, reply: Reply) -> bool:
+        """Whether a frame that answers nothing comes from a device that owes one; if it is that one, it is settled."""
+        owed = self._owed.get(reply.unit)
+        if owed is None:
+            return False
+        if reply.answers(owed.ask):
+            owed.came.set()
+            del self._owed[reply.unit]
+        return True
+
+    async def _settled(self, unit: int) -> None:
+        """Waits until a device owes nothing any more."""
+        while (owed := self._owed.get(unit)) is not None:
+            try:
+                async with asyncio.timeout(owed.until - time.monotonic()):
+                    await owed.came.wait()
+            except TimeoutError:
+                if self._owed.get(unit) is owed:
+                    del self._owed[unit]
+
+    async def _open(self, timeout_s: float) -> Wire:
         self.close()
-        client = AsyncModbusTcpClient(self._host, port=self._port, timeout=2 * timeout_s, retries=0, reconnect_delay=0)
+        wire = Wire(self._framing, self._late)
         try:
             async with asyncio.timeout(timeout_s):
-                connected = await client.connect()
-        except TimeoutError:
-            connected = False
+                await self._connect(wire)
+        except (OSError, ValueError, PortError) as error:  # TimeoutError is an OSError
+            wire.close()
+            raise UnreachableError(f"{self.line.address} cannot be reached{_reason(error)}") from error
         except BaseException:
-            client.close()
+            wire.close()
             raise
-        if not connected:
-            client.close()
-            raise DeviceError(f"{self.address} cannot be reached")
-        self._client = client
-        return client
+        self._wire, self._opened = wire, time.monotonic()
+        return wire
 
-    def _words(self, pdu: ModbusPDU, request: Request) -> Sequence[int]:
-        if pdu.isError():
-            code = int(getattr(pdu, "exception_code", 0))
-            meaning = EXCEPTIONS.get(code, "unknown")
-            raise DeviceError(f"the device answered exception {code}: {meaning}", retryable=code not in TERMINAL)
-        if pdu.function_code != request.function or len(pdu.registers) != request.count:
-            self.close()
-            raise DeviceError(f"asked for {request.count} registers, the answer has {len(pdu.registers)}")
-        return pdu.registers
+    async def _connect(self, wire: Wire) -> None:
+        loop = asyncio.get_running_loop()
+        serial = self.line.serial
+        if serial is None:
+            await loop.create_connection(lambda: wire, self.line.host, self.line.port)
+            return
+        connect: Callable[..., Awaitable[tuple[asyncio.Transport, asyncio.BaseProtocol]]] = create_serial_connection
+        transport, _ = await connect(
+            loop,
+            lambda: wire,
+            self.line.host,
+            serial.baud,
+            serial.data_bits,
+            PARITY[serial.parity],
+            serial.stop_bits,
+            0,
+        )
+        wire.connection_made(transport)
 
 
-async def _request(client: AsyncModbusTcpClient, device_id: int, request: Request) -> ModbusPDU:
-    if request.function == 4:
-        return await client.read_input_registers(request.address, count=request.count, device_id=device_id)
-    return await client.read_holding_registers(request.address, count=request.count, device_id=device_id)
+def _reason(error: BaseException) -> str:
+    return f": {error}" if str(error) else ""

@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
-from collectors.modbus.decode import Group, group
-from collectors.modbus.settings import Device, Value
-
-
-@dataclass(frozen=True)
-class Request:
-    """One read of `count` registers from `address` on with function code 3 or 4, and what it brings."""
-
-    function: int
-    address: int
-    count: int
-    points: tuple[str, ...]
-    groups: tuple[Group, ...]
-
-
-@dataclass(frozen=True)
-class DevicePlan:
-    """A device and its requests."""
-
-    device: Device
-    requests: tuple[Request, ...]
+from collectors.modbus.decode import group
+from collectors.modbus.request import DevicePlan, Request
+from collectors.modbus.settings import Device, Limits, Value
+from collectors.modbus.sunspec import Chain
+from collectors.profile_fields import crosses
 
 
 def plan(device: Device) -> DevicePlan:
-    """The fewest requests that bring every value of a device within `max_registers` and `max_gap`."""
-    requests: list[Request] = []
+    """The fewest requests that bring every value of a device within its limits."""
+    if device.models:
+        return DevicePlan(device, (), lambda: Chain(device.models, lambda values: requests(values, device.limits)))
+    return DevicePlan(device, requests(device.values, device.limits))
+
+
+def requests(values: Sequence[Value], limits: Limits) -> tuple[Request, ...]:
+    """The fewest requests that bring some values within the limits."""
+    found: list[Request] = []
     pending: list[Value] = []
     end = 0
-    for value in sorted(device.values, key=lambda value: (value.function, value.address, value.width)):
-        after = max(end, value.address + value.width)
-        joins = (
-            bool(pending)
-            and value.function == pending[0].function
-            and value.address - end <= device.max_gap
-            and after - pending[0].address <= device.max_registers
-        )
-        if joins:
+    for value in sorted(values, key=lambda value: (value.function, value.first, value.end)):
+        if pending and _joins(pending[0], end, value, limits):
             pending.append(value)
-            end = after
+            end = max(end, value.end)
         else:
             if pending:
-                requests.append(_request(pending, end))
-            pending, end = [value], value.address + value.width
+                found.append(_request(pending, end))
+            pending, end = [value], value.end
     if pending:
-        requests.append(_request(pending, end))
-    return DevicePlan(device, tuple(requests))
+        found.append(_request(pending, end))
+    return tuple(found)
+
+
+def _joins(first: Value, end: int, value: Value, limits: Limits) -> bool:
+    """Whether a value may be read together with the pending ones, which reach from `first` to `end`."""
+    if value.function != first.function:
+        return False
+    if limits.one_request_per_field:
+        return (value.first, value.end) == (first.first, end)
+    most = limits.max_bits if value.function in {1, 2} else limits.max_registers
+    return (
+        value.first - end <= limits.max_gap
+        and max(end, value.end) - first.first <= most
+        and not any(crosses(one, value.function, end, value.first) for one in limits.forbidden)
+    )
 
 
 def _request(values: Sequence[Value], end: int) -> Request:
-    start = values[0].address
-    within = [replace(value, address=value.address - start) for value in values]
-    return Request(values[0].function, start, end - start, tuple(value.point for value in values), tuple(group(within)))
+    start = values[0].first
+    within = [value.moved(-start) for value in values]
+    points = tuple(value.point for value in values)
+    return Request(values[0].function, start, end - start, points, tuple(group(within)))

@@ -16,7 +16,11 @@ OWN = """
 {make: A, model: B, source: the test, fields: {
   area: {title: x, function: 3, address: 0, type: uint32, unit: m2},
   mode: {title: x, function: 3, address: 1, type: int16, unit: "1"},
-  other: {title: x, function: 4, address: 1, type: int16, unit: "1"}}}
+  other: {title: x, function: 4, address: 1, type: int16, unit: "1"},
+  pump: {title: x, function: 3, address: 9, type: uint16, bit: 0, unit: "1"},
+  valve: {title: x, function: 3, address: 9, type: uint16, bit: 1-2, unit: "1"},
+  alarms: {title: x, function: 3, address: 9, type: uint16, bit: 2-7, unit: "1"},
+  serial: {title: x, function: 3, address: 20, type: string, length: 4, unit: "1"}}}
 """
 METER = modbus("127.0.0.1:502", "eastron-sdm630")
 
@@ -68,6 +72,28 @@ def faults(folder: Path, devices: dict[str, Any], points: dict[str, Any], **more
             "points.y.read: points 'x' and 'y' read the same register of 127.0.0.1:502 id 1 (function 3, 0-1 and 1)",
         ),
         (
+            {"m": modbus("127.0.0.1:502", "own.yaml")},
+            {
+                "x": ("m", "pump", "level", "1"),
+                "y": ("m", "valve", "level", "1"),
+                "z": ("m", "alarms", "level", "1"),
+            },
+            {},
+            "points.z.read: points 'y' and 'z' read the same register of 127.0.0.1:502 id 1 (function 3, 9 bit 1-2 a",
+        ),
+        (
+            {"m": modbus("127.0.0.1:502", "own.yaml")},
+            {"x": ("m", "serial", "level", "1")},
+            {},
+            "points.x.read: point 'x': 'serial' of A B is a text, not a number | give the profile's field 'values:",
+        ),
+        (
+            {"m": modbus("127.0.0.1:502", "sunspec-meter")},
+            {"x": ("m", "energy_import", "counter", "m3")},
+            {},
+            "points.x.unit: point 'x' is in m3, but SunSpec AC meter (models 201-204, 211-214) gives 'energy_im",
+        ),
+        (
             {"s": mqtt("plant/+", "json")},
             {},
             {"broker": {"url": "mqtt://b", "client_id": "x"}},
@@ -89,7 +115,7 @@ def faults(folder: Path, devices: dict[str, Any], points: dict[str, Any], **more
             {},
             {},
             {"broker": {"url": "broker:1883", "client_id": "x"}},
-            "broker.url: broker: 'broker:1883' is not of the form mqtt://host:port | write mqtt://HOST:1883",
+            "broker.url: broker: 'broker:1883' is not of the form mqtt://host:port or mqtts://host:port | write mqtt://HOST:1883",
         ),
         (
             {},

@@ -37,6 +37,9 @@ from plant.clock import PlantClock, to_datetime
 from plant.model import Plant
 from plant.reading import DAY, HOUR, MINUTE
 
+# 2026-04-06 10:00:00 UTC: not the plant's time
+REAL = 1_775_469_600_000_000
+
 
 class FakeHistory:
     """Frames made once; `latest_kpis` moves with the clock."""
@@ -232,10 +235,18 @@ def status(plant: Plant, now_us: int = NOW) -> dict[str, Any]:
             "device": name,
             "protocol": device.protocol,
             "last_success": now_us - 20_000_000,
-            "latency_ms": 4.21,
+            "latency_ms": 4.21 if device.protocol == "modbus" else None,
+            "latency_median_ms": 4.03 if device.protocol == "modbus" else None,
+            "readings": 18_400,
+            "readings_per_s": 0.05,
+            "lag_s": 0.0042,
+            "successes": 6_130,
             "errors": 0,
-            "last_error": "",
             "error_rate": 0.0,
+            "last_error": "",
+            "last_error_at": None,
+            "retained": 0,
+            "rejected": {"count": 0, "sample": "", "reason": ""},
         }
         for name, device in plant.devices.items()
     ]
@@ -243,7 +254,16 @@ def status(plant: Plant, now_us: int = NOW) -> dict[str, Any]:
         "last_success": now_us - 3 * HOUR,
         "errors": 190,
         "last_error": "no answer within 1 s (4 tries, next in 64 s)",
+        "last_error_at": now_us - 30_000_000,
         "error_rate": 1.0,
+        "latency_ms": 12.5,
+        "readings_per_s": 0.0,
+    }
+    devices[5] |= {
+        "errors": 3,
+        "error_rate": 0.05,
+        "rejected": {"count": 3, "sample": '{"zn": <script>alert(1)</script>', "reason": "not JSON"},
+        "lag_s": 312.0,
     }
     return {
         "position": 184_312,
@@ -253,7 +273,36 @@ def status(plant: Plant, now_us: int = NOW) -> dict[str, Any]:
         "data_bytes": 412_000_000,
         "disk_limit_bytes": 50 * 1024**3,
         "disk_free_bytes": 812 * 1024**3,
-        "broker": {"url": "mqtt://127.0.0.1:1883", "connected": True, "protocol": "MQTT 5", "last_error": ""},
+        "standstill_s": 0.0,
+        "report_age_s": 1.2,
+        "time": now_us,
+        "real_time": REAL,
+        "speed": 60.0,
+        "broker": {
+            "url": "mqtt://127.0.0.1:1883",
+            "connected": True,
+            "protocol": "MQTT 5",
+            "session_present": True,
+            "connections": 2,
+            "dropped": 0,
+            "last_error": "",
+            "doubts": ["the broker has dropped 12 messages that did not fit into its queues"],
+        },
+        "journal": {
+            "position": 184_312,
+            "commits": 52_000,
+            "readings": 310_400,
+            "messages": 103_500,
+            "last_commit": now_us - 6_000_000,
+            "commit_ms": 1.24,
+            "waiting": 2,
+            "storage_error": "",
+            "trim_error": "",
+            "damage": "",
+            "used_bytes": 48_000_000,
+            "budget_bytes": 4 * 1024**3,
+            "paused": False,
+        },
         "devices": devices,
     }
 

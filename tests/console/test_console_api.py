@@ -52,7 +52,7 @@ def test_health_fails_when_results_cannot_be_read() -> None:
     application = FastAPI()
     application.include_router(router(replace(context(None, lambda body: None), history=Broken())))  # type: ignore[arg-type]
     answer = TestClient(application).get("/healthz")
-    assert answer.status_code == 503 and "damaged" in answer.json()["error"]
+    assert answer.status_code == 503 and "damaged" in answer.json()["reasons"][0]
 
 
 @pytest.mark.parametrize("name", list(TABLES))

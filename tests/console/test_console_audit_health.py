@@ -8,9 +8,11 @@ from fake_plant import FakeHistory, status
 
 from console.views_audit import judged, options, versions
 from console.views_baselines import blocks, fits
+from console.views_collect import troubles
 from console.views_drifts import drifts
 from console.views_health import devices, notices, points
 from console.views_kpis import values
+from console.words import Words
 from historian.tables import BLOCKS, DRIFT, FACTS, KPI, NOTICES, READINGS
 from plant.clock import PlantClock, to_datetime
 from plant.reading import HOUR, MINUTE
@@ -157,3 +159,25 @@ def test_a_device_that_stopped_answering_is_silent() -> None:
     assert found["zn_aux_meter"].state == "silent" and found["zn_aux_meter"].error
     assert states == {"ok", "silent"}
     assert {device.state for device in devices({}, PLANT, NOW)} == {"unknown"}
+    assert devices(status(PLANT), PLANT, NOW)[0].name == "zn_aux_meter"  # what needs a look comes first
+
+
+@pytest.mark.parametrize(("age", "unknown"), [(9.9, False), (10.1, True), (3600.0, True), (-60.0, True)])
+def test_an_old_report_does_not_call_a_device_fine(age: float, unknown: bool) -> None:
+    """Promise 3: collectors that died or hang know nothing of now; the age of the last answer goes on."""
+    seen = devices({**status(PLANT), "report_age_s": age}, PLANT, NOW + 5 * MINUTE)
+    ok = next(device for device in seen if device.name == "mains_meter")
+    assert (ok.state == "unknown") is unknown
+    assert (ok.latency_ms is None and ok.failed is None and ok.rate is None and ok.lag_s is None) is unknown
+    assert ok.age == 20_000_000 + (5 * MINUTE if unknown else 0)
+
+
+def test_troubles_are_said_but_not_while_the_demo_runs_ahead() -> None:
+    """Then nobody collects, and everybody knows."""
+    old = {**status(PLANT), "report_age_s": 95.0}
+    for lang, text in (("en", "last reported 1\u00a0min ago"), ("zh", "1\u00a0min 前")):
+        (said,) = (trouble.text(Words(lang, PLANT)) for trouble in troubles(old, PLANT))
+        assert text in said
+    assert troubles(old, PLANT, ahead=True) == []
+    assert troubles(status(PLANT), PLANT) == []
+    assert [trouble.key for trouble in troubles({"devices": []}, PLANT)] == ["no_status"]

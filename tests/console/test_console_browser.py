@@ -210,6 +210,20 @@ def test_a_fault_is_started_and_stopped(page: Page, console: Console) -> None:
     expect(page.get_by_text("7.5 of 30 days")).to_be_visible()
 
 
+@both
+def test_a_rejected_message_is_shown_on_demand_and_stays(page: Page, console: Console, width: int) -> None:
+    """Closed at first; once opened it stays open while the devices above it change each second."""
+    visit(page, console, "/health")
+    sample = page.get_by_text("alert(1)")
+    expect(sample).to_be_hidden()
+    page.get_by_text("Messages that could not be used").click()
+    expect(sample).to_be_visible()
+    clock = page.locator(".kc-time").inner_text()
+    page.wait_for_function("text => document.querySelector('.kc-time').textContent !== text", arg=clock)
+    page.wait_for_function("text => document.querySelector('.kc-time').textContent !== text", arg=clock)
+    expect(sample).to_be_visible()
+
+
 def test_only_this_machine_s_names_are_answered(console: Console) -> None:
     """A page elsewhere that lets its own name point here (DNS rebinding) gets nothing."""
     asked = Request(f"{console.url}/healthz", headers={"Host": "evil.example"})

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings the servers and the browser that tests talk to, where apt-get is there and we are root; else tests that lack
+# Brings the servers, tools and the browser that tests talk to, where apt-get is there and we are root; else tests that lack
 # theirs are skipped and say so.
 set -u
 missing=()
@@ -7,6 +7,8 @@ command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing+=(mosqu
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 command -v influxd >/dev/null || missing+=(influxdb)
 command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
+command -v mbpoll >/dev/null || missing+=(mbpoll)
+ldconfig -p 2>/dev/null | grep -q "libmodbus\.so" || missing+=(libmodbus5)
 command -v chromium >/dev/null || missing+=(chromium)
 fc-list 2>/dev/null | grep -qi "noto.*cjk" || missing+=(fonts-noto-cjk fontconfig)
 [ ${#missing[@]} -eq 0 ] && exit 0

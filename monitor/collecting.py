@@ -1,0 +1,36 @@
+"""The collect process: up again within a second or two after a power cut or a kill.
+
+It reads the description without the frames, pages and notifications that other processes need; `keepclean run` has
+checked all of it before it starts this.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import collectors.collect
+from monitor.clock_file import read_clock
+from monitor.processes import end_with_parent
+from plant.load import load
+
+
+def main() -> None:
+    """`python -m monitor collect PLANT --data … --clock … [--addresses …] [--broker …] [--parent …]`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    parser = argparse.ArgumentParser(prog="keepclean collect")
+    parser.add_argument("process", choices=["collect"])
+    parser.add_argument("plant", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--clock", type=Path, required=True)
+    parser.add_argument("--addresses", type=Path)
+    parser.add_argument("--broker")
+    parser.add_argument("--parent", type=int, default=0)
+    told = parser.parse_args()
+    end_with_parent(told.parent)
+    addresses = json.loads(told.addresses.read_text()) if told.addresses else {}
+    collectors.collect.run(
+        load(told.plant), told.plant.parent, told.data, read_clock(told.clock), addresses, told.broker
+    )
