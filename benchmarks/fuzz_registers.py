@@ -323,7 +323,9 @@ def _answer(one: Asked, size: int, chance: Random) -> bytes:
 def _sound(field: Field, chance: Random) -> bytes:
     """The registers of a number that a device might hold."""
     number = chance.randint(0, 9999)
-    if field.not_available and chance.random() < 0.1:
+    if field.type == "absent":
+        data = b"\0\0"
+    elif field.not_available and chance.random() < 0.1:
         data = min(field.not_available).to_bytes(2 * field.width, "big")
     elif field.type == "string":
         data = chance.choice((b"ON", b" A ", b"", b"B")).ljust(2 * field.width, chance.choice((b" ", b"\0")))

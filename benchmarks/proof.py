@@ -25,7 +25,7 @@ def write(name: str, command: str, found: dict[str, Any]) -> Path:
     }
     PROOF.mkdir(parents=True, exist_ok=True)
     path = PROOF / f"{name}.json"
-    path.write_text(json.dumps(body, indent=1) + "\n")
+    path.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

@@ -1,67 +1,50 @@
-"""`make bench`: how fast history goes through the whole way, and a minute of life through the step.
+"""`make bench`: everything that is measured against a figure of its own; docs/benchmarks.md holds one run of it.
 
-Prints a table; docs/benchmarks.md holds one run of it. Medians over the runs of one call; the machine's load is printed
-beside, since figures of a busy machine are worth little.
+Medians over the runs of one call; the machine's load is printed beside, since figures of a busy machine are worth
+little.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "monitor"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from plant_runs import Plant, described, scenario  # noqa: E402 (the path is set just above)
-
-RUNS = 3
-DAYS = 5
-MINUTES = 120
+from benchmarks import decode, history, modbus, mqtt
 
 
-def history(folder: Path) -> float:
-    """Readings per second of some days in lock step: simulator, decoding, journal, step, storage."""
-    plant = Plant.begin(described(folder / "plant"), folder / "data", scenario(faults=[]))
-    began = time.monotonic()
-    plant.advance(DAYS * 24 * 60)
-    seconds = time.monotonic() - began
-    readings = len(plant.table("readings", columns=["received"]))
-    plant.close()
-    return readings / seconds
-
-
-def minute(folder: Path) -> float:
-    """Milliseconds of one plant minute of 95 points: journal, step and checkpoint, after a day of history."""
-    plant = Plant.begin(described(folder / "plant"), folder / "data", scenario(faults=[]))
-    plant.advance(24 * 60)
-    each = []
-    for _ in range(MINUTES):
-        began = time.monotonic()
-        plant.advance(1)
-        each.append(time.monotonic() - began)
-    plant.close()
-    return median(each) * 1e3
+def rows() -> Iterator[str]:
+    """The table's rows, as they are measured."""
+    found = mqtt.measure()
+    for version in mqtt.VERSIONS:
+        yield (
+            f"| MQTT {version}, single values at QoS 1, queue to committed journal | {found[f'ours {version}']:,} /s"
+            f" | bare paho {found[f'bare {version}']:,} /s: {found[f'ratio {version}']:.2f} × |"
+        )
+    arrays, fsync = found["arrays 5"], found["fsync ms"]
+    yield f"| MQTT 5, arrays of 100 values with a time each | {arrays:,} readings/s | one fsync {fsync} ms |"
+    polls = modbus.throughput()
+    yield (
+        f"| {polls['what']} | {polls['ours_per_s']:,} /s"
+        f" | bare pymodbus {polls['bare_per_s']:,} /s: {polls['ratio']:.2f} × |"
+    )
+    times, one_poll = decode.ratio(), decode.single_poll_us()
+    yield f"| decoding 100,000 float32 | {times:.2f} × NumPy's own time | one poll of 50: {one_poll:.0f} µs |"
+    for name, unit, values in history.measure():
+        yield f"| {name} | {median(values):,.0f} {unit} | {min(values):,.0f} – {max(values):,.0f} |"
 
 
 def main() -> int:
-    """Runs both and prints the table."""
-    rows = []
-    for name, unit, measure in (("history", "readings/s", history), ("a minute of life", "ms", minute)):
-        values = []
-        for _ in range(RUNS):
-            folder = Path(tempfile.mkdtemp(prefix="keepclean-bench-"))
-            try:
-                values.append(measure(folder))
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-        rows.append(f"| {name} | {median(values):,.0f} {unit} | {min(values):,.0f} – {max(values):,.0f} |")
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    sys.stdout.write("\n".join(["| what | median | range |", "|---|---|---|", *rows, f"\nload averages {load}\n"]))
+    """Runs all of it and prints the table."""
+    sys.stdout.write("| what | median | beside it |\n|---|---|---|\n")
+    for row in rows():
+        sys.stdout.write(row + "\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"\nload averages {', '.join(f'{one:.1f}' for one in os.getloadavg())}\n")
     return 0
 
 

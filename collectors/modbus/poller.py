@@ -1,4 +1,4 @@
-"""Polls one device at the full intervals of plant time, and backs off while it does not answer."""
+"""Polls one device at a fixed beat of plant time, and backs off while it does not answer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from collectors.source import Source
 from collectors.status import Status
 from plant.clock import PlantClock
 from plant.errors import DeviceError
+from plant.reading import SECOND
 
 BACKOFF_FIRST_TIMEOUTS = 4.0
 BACKOFF_GROWTH = 4.0
 BACKOFF_LAST_TIMEOUTS = 64.0
+SPREAD_SHARE, SPREAD_MOST_US = 0.2, SECOND
 
 
 class Reader(Protocol):
@@ -50,7 +52,11 @@ def backoff_s(failures: int, timeout_s: float, chance: Callable[[float, float], 
 
 
 class Poller:
-    """One device's polling; `chance` draws between two numbers."""
+    """One device's polling, `phase` (0..1) of the spread after each full interval; `chance` draws between two numbers.
+
+    Where all devices were asked at the same instant, each would wait for all before it, in an order that changes: with
+    200 devices at 1 s the beat of each would be lost in it.
+    """
 
     def __init__(
         self,
@@ -61,11 +67,13 @@ class Poller:
         sink: Sink,
         source: ModbusSource,
         status: Status,
+        phase: float = 0.0,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._planned, self._device, self._pace = planned, planned.device, pace
         self._connection, self._clock, self._sink, self._source, self._status = connection, clock, sink, source, status
         self._chance = chance
+        self._phase_us = int(phase * min(SPREAD_SHARE * self._device.interval_us, SPREAD_MOST_US))
         self._requests = planned.requests
         self._missing: tuple[Request, ...] = ()
         self._search: Search | None = None
@@ -149,4 +157,5 @@ class Poller:
             self._requests = self._missing = search.found
 
     def _next(self) -> int:
-        return (self._clock.now_us() // self._device.interval_us + 1) * self._device.interval_us
+        interval_us = self._device.interval_us
+        return ((self._clock.now_us() - self._phase_us) // interval_us + 1) * interval_us + self._phase_us

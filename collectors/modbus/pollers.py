@@ -34,14 +34,15 @@ class Pollers:
         source = ModbusSource()
         self._connections: dict[str, Connection] = {}
         self.pollers = []
-        for one in planned:
+        for number, one in enumerate(planned):
             device = plant.devices[one.device.name]
             if isinstance(device, Modbus):
                 address = normal(addresses.get(device.address, device.address))
                 connection = self._connections.get(address)
                 if connection is None:
                     connection = self._connections[address] = Connection(line(address, device.serial), clock)
-                self.pollers.append(Poller(one, pace(device), connection, clock, sink, source, status))
+                phase = number / len(planned)
+                self.pollers.append(Poller(one, pace(device), connection, clock, sink, source, status, phase))
 
     def start(self) -> list[asyncio.Task[None]]:
         """A task for each device; they run until cancelled."""
