@@ -6,10 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help demo test lint bench soak boards schema clean
+.PHONY: help setup demo test lint bench soak boards schema clean
 
 help:  ## print this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY)  ## set up, and say where the command keepclean is
+	@echo "the command: $(abspath $(BIN))/keepclean   (for this shell: alias keepclean=$(abspath $(BIN))/keepclean)"
 
 demo: $(READY)  ## set up, build five weeks of history, run the simulated shop live (Ctrl-C ends it)
 	@$(BIN)/keepclean demo $(ARGS)

@@ -11,7 +11,21 @@ from random import Random
 GOOD, BAD, REJECTED = "good", "bad", "rejected"
 KEPT = 20
 _NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?")
-_ODD_NUMBERS = (b"0", b"-0", b"-1", b"1e400", b"-1e-400", b"1_0", b"NaN", b"Infinity", b"1.5", b"1e3", b"0x10", b"00")
+_ODD_NUMBERS: tuple[bytes, ...] = (
+    b"0",
+    b"-0",
+    b"-1",
+    b"1e400",
+    b"1e308",
+    b"-1e-400",
+    b"1_0",
+    b"NaN",
+    b"Infinity",
+    b"1.5",
+    b"1e3",
+    b"0x10",
+    b"00",
+)
 _ODD_NUMBERS += (b"9223372036854775808", b"18446744073709551616", b"1" * 400, b"true", b"null", b'"7.5"', b'""', b"[]")
 _ODD_BYTES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF, 0x22, 0x23, 0x2C, 0x7B, 0x7D)
 

@@ -152,9 +152,7 @@ async def _one(case: Case, tally: Tally) -> None:
     connection = InMemory(case.rtu, case.answer)
     try:
         found = await _read(connection, case, tally)
-        want = values_in(
-            case.rtu, case.transactions[0], case.unit, case.request.function, case.size, case.sent[0]
-        )
+        want = values_in(case.rtu, case.transactions[0], case.unit, case.request.function, case.size, case.sent[0])
         if (found.data if found else None) != want:
             tally.finding(f"{case.say()}: {found}, not {want!r}")
         if found is not None:

@@ -20,13 +20,14 @@ from collectors.modbus.request import Request
 from collectors.modbus.settings import Device, Limits, Value, whole
 from collectors.modbus.source import ModbusSource, Polled
 from collectors.profile import builtin, load
-from collectors.profile_fields import WIDTH, Profile, RegisterField, SunspecProfile
+from collectors.profile_fields import WIDTH, Order, Profile, RegisterField, SunspecProfile
 from plant.errors import DeviceError
 from plant.model import Modbus
 from plant.reading import Quality
 
 POLLS = 24
 EXACT = 1e-12
+ORDERS: tuple[Order, Order] = ("big", "little")
 _ODD_WORDS = (0, 1, 0xFFFF, 0x8000, 0x7FFF, 0x7FC0, 0x7F80, 0xFF80, 0x7FF0, 0x9999, 0x270F, 0xD8F1, 10, 0xFFF6, 0x2020)
 
 
@@ -133,7 +134,7 @@ def random_profile(chance: Random) -> Profile | None:
         kind = chance.choice([*WIDTH, "string"])
         one: dict[str, Any] = {"title": "t", "address": address, "type": kind, "unit": "kWh"}
         one["function"] = chance.choice((1, 2) if kind == "bool" else (3, 4))
-        width = WIDTH.get(kind, 0) or chance.randint(1, 6)  # type: ignore[call-overload]
+        width = WIDTH.get(kind, 0) or chance.randint(1, 6)
         if kind == "string":
             one |= {"length": width, "values": {"ON": 1, "A": 2.5, "": 0}}
         elif kind.startswith("uint") and chance.random() < 0.4:
@@ -147,11 +148,11 @@ def random_profile(chance: Random) -> Profile | None:
             one["scale"] = chance.choice((1.0, 0.1, 0.001, 16.666666666666668, -1.0, 1000.0, 3.6))
             one["offset"] = chance.choice((0.0, 0.0, -273.15, 100.0))
         if chance.random() < 0.3:
-            one |= {"word_order": chance.choice(("big", "little")), "byte_order": chance.choice(("big", "little"))}
+            one |= {"word_order": chance.choice(ORDERS), "byte_order": chance.choice(ORDERS)}
         fields[f"f{number}"] = one
         address += width + chance.choice((0, 0, 0, 1, 3)) - chance.choice((0, 0, 0, 0, 1))
     limits = {"max_gap": chance.choice((0, 5)), "one_request_per_field": chance.random() < 0.2}
-    orders = {"byte_order": chance.choice(("big", "little")), "word_order": chance.choice(("big", "little"))}
+    orders = {"byte_order": chance.choice(ORDERS), "word_order": chance.choice(ORDERS)}
     try:
         return Profile.model_validate({"make": "m", "model": "m", "source": "s", "fields": fields, **limits, **orders})
     except ValidationError:
@@ -167,7 +168,7 @@ def random_values(chance: Random) -> list[Value]:
         at = chance.choice((None, chance.randint(0, 30)))
         address, absent = chance.randint(0, 30), chance.choice(((), (0x8000,), (0xFFFF,), (0,)))
         width, factor = WIDTH[kind], chance.choice((Fraction(1), Fraction(1, 10), Fraction(50, 3)))
-        orders = chance.choice(("big", "little")), chance.choice(("big", "little"))
+        orders: tuple[Order, Order] = chance.choice(ORDERS), chance.choice(ORDERS)
         offset = chance.choice((0.0, -1.5))
         values.append(Value(f"v{number}", 3, address, kind, width, *orders, factor, offset, absent, scale_at=at))
     return values

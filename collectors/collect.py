@@ -8,9 +8,9 @@ import signal
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collectors.commit import Committer
-from collectors.files import inbox
 from collectors.hj212.server import Listener
 from collectors.modbus.pollers import Pollers
 from collectors.mqtt.identity import Delivery, Item
@@ -23,7 +23,10 @@ from collectors.status import Status
 from journal.journal import Journal
 from journal.salvage import salvage
 from plant.clock import PlantClock
-from plant.model import Broker, Plant
+from plant.model import Broker, Manual, Plant
+
+if TYPE_CHECKING:
+    from collectors.files.inbox import Inbox
 
 STATUS_EVERY_S = 2.0
 CLOSE_WITHIN_S = 2.0
@@ -68,7 +71,7 @@ async def collect(
     thread.start()
     pollers = Pollers(plant, plan.modbus, addresses, clock, committer, status)
     listener = Listener(plan.hj212, clock, status, committer.put, addresses)
-    folders = inbox.start(plant, folder, data / "journal", clock, committer, status)
+    folders = _folders(plant, folder, data / "journal", clock, committer, status)
     tasks: list[asyncio.Task[None]] = []
     try:
         listener.start()
@@ -98,6 +101,17 @@ async def collect(
         if not thread.is_alive():
             journal.close()
         _try_write(status, data)
+
+
+def _folders(
+    plant: Plant, folder: Path, journal: Path, clock: PlantClock, committer: Committer, status: Status
+) -> Inbox | None:
+    """What reads files put into folders; the frames that it needs are loaded only where there is a folder."""
+    if not any(isinstance(device, Manual) and device.folder for device in plant.devices.values()):
+        return None
+    from collectors.files import inbox
+
+    return inbox.start(plant, folder, journal, clock, committer, status)
 
 
 def _session(

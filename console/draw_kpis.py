@@ -176,7 +176,7 @@ def drift_costs(
     so_far = total(costs)
     per_day = sum(drift.cost_per_day or 0.0 for drift in standing)
     if not costs:
-        return div("kc-empty", words("no_drift_today"))
+        return div("kc-empty", words("no_drift_today" if plant.baselines else "no_watch"))
     head = div(
         "kc-cost-head",
         span("kc-figure", words("not_known") if so_far is None else number(so_far, 0)),

@@ -32,7 +32,7 @@ def head(
             ),
         )
     else:
-        who = div("kc-duty", span("kc-duty-name", words("no_shift")))
+        who = div("kc-duty", span("kc-duty-name", words("no_shift" if plant.shifts else "no_shifts")))
     figures = div(
         "kc-duty-figures",
         chip("bad" if to_do else "good", words("to_acknowledge", count=to_do)),

@@ -80,7 +80,7 @@ class EnergyPage:
                     on_change=lambda event: self._choose_baseline(event.value),
                 ).props("dense outlined options-dense").classes("kc-select")
             self._baseline_chart = ui.echart({}).classes("kc-chart-tall")
-            self._no_blocks = ui.html(words("no_blocks")).classes("kc-empty")
+            self._no_blocks = ui.html(words("no_blocks" if self.baselines else "no_watch")).classes("kc-empty")
         with ui.element("section").classes("kc-section kc-card"):
             ui.html(words("all_kpis"), tag="h2")
             self._table = ui.html("", sanitize=False)

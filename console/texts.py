@@ -17,6 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "whole_site": ("Whole site", "全厂"),
     "cannot_read": ("Results cannot be read just now: {error}", "暂时无法读取结果：{error}"),
     "no_shift": ("between shifts", "班次间歇"),
+    "no_shifts": ("no shifts described", "未描述班次"),
     # numbers
     "unknown": ("unknown", "未知"),
     "near_term": ("Near-term", "近期"),
@@ -76,6 +77,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cumulative": ("Cumulative sum of actual − expected", "累计偏差 Σ(实际 − 期望)"),
     "control_chart": ("Control chart: highest CUSUM as a share of its limit", "控制图：最大 CUSUM 与控制限之比"),
     "chart_limit": ("Limit", "控制限"),
+    "no_watch": (
+        "The plant description names no baseline yet: nothing watches for drifts.",
+        "工厂描述中尚无基线，因此未监视漂移。",
+    ),
     "no_blocks": ("No judged blocks for this baseline yet.", "该基线尚无已判定的时段。"),
     "no_trend": ("No stored results for this window yet.", "该时段尚无已存结果。"),
     # audit

@@ -103,13 +103,17 @@ def notices(frame: pl.DataFrame) -> list[Notice]:
 
 
 def _coverage(facts: pl.DataFrame) -> dict[str, float]:
-    """Mean coverage of the 60 minutes that end with the newest settled one; a minute without a fact counts as 0."""
+    """Mean coverage of the 60 minutes that end with the newest settled one; a minute without a fact counts as 0.
+
+    What lies before a plant's very first minutes, and the first itself, which had begun already, count for nothing.
+    """
     if facts.is_empty():
         return {}
-    newest = us(facts["minute"].max()) or 0
-    hour = facts.filter(pl.col("minute") > to_datetime(newest - HOUR))
+    newest, oldest = us(facts["minute"].max()) or 0, us(facts["minute"].min()) or 0
+    begin = max(newest - HOUR, oldest)
+    hour = facts.filter(pl.col("minute") > to_datetime(begin))
     sums = hour.group_by("point").agg(pl.col("coverage").cast(pl.Float64).sum())
-    minutes = HOUR // MINUTE
+    minutes = max((newest - begin) // MINUTE, 1)
     return {point: min(total / minutes, 1.0) for point, total in sums.iter_rows()}
 
 

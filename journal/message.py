@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from plant.errors import StorageError
-from plant.reading import Readings
+from plant.reading import Quality, Readings
 
 Kind = Literal["readings", "tick", "plant", "baseline", "act", "notice"]
 
@@ -75,9 +75,28 @@ def decode(position: int, kind: Kind, data: bytes) -> Message:
             raise StorageError(f"journal row {position} has another format than {FORMAT}")
         if kind != "readings":
             return Message(position, kind, body)
-        columns: dict[str, Any] = {name: np.frombuffer(body["columns"][name], dtype) for name, dtype in _COLUMNS}
-        if len({len(column) for column in columns.values()}) != 1:
-            raise StorageError(f"journal row {position} is damaged: its columns differ in length")
-        return Message(position, kind, {}, Readings(tuple(body["points"]), findings=tuple(body["findings"]), **columns))
-    except (msgspec.DecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        return Message(position, kind, {}, _readings(body, position))
+    except (msgspec.DecodeError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(f"journal row {position} is damaged: {error}") from error
+
+
+def _readings(body: dict[str, Any], position: int) -> Readings:
+    """A batch of readings out of its row, whose every index leads somewhere."""
+    columns: dict[str, Any] = {name: np.frombuffer(body["columns"][name], dtype) for name, dtype in _COLUMNS}
+    if len({len(column) for column in columns.values()}) != 1:
+        raise StorageError(f"journal row {position} is damaged: its columns differ in length")
+    readings = Readings(_names(body["points"]), findings=_names(body["findings"]), **columns)
+    if len(readings) and (
+        readings.point.min() < 0
+        or readings.point.max() >= len(readings.points)
+        or readings.finding.max() >= len(readings.findings)
+        or readings.quality.max() > Quality.BAD
+    ):
+        raise StorageError(f"journal row {position} is damaged: it names a point, finding or quality that is none")
+    return readings
+
+
+def _names(written: Any) -> tuple[str, ...]:
+    if not isinstance(written, list) or not set(map(type, written)) <= {str}:
+        raise TypeError("its names are none")
+    return tuple(written)

@@ -10,14 +10,15 @@ import logging
 import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 
 from historian.tables import TABLES
+from monitor import cli_first
 from monitor.describe import Described, describe
+from monitor.terminal import err, fail, out
 from pipeline.windows import NAMES
 from plant.clock import to_us
 from plant.errors import ConfigurationError, DeviceError, KeepcleanError
@@ -33,8 +34,6 @@ app = typer.Typer(
 )
 grafana = typer.Typer(no_args_is_help=True, help="Grafana boards as code.")
 app.add_typer(grafana, name="grafana")
-out = Console()
-err = Console(stderr=True)
 
 PlantFile = Annotated[Path, typer.Argument(help="The plant description, a YAML file.", metavar="PLANT")]
 DataFolder = Annotated[
@@ -52,12 +51,6 @@ def data_of(plant: Path, data: Path | None) -> Path:
     return data if data is not None else plant.resolve().parent / "data"
 
 
-def fail(error: KeepcleanError) -> NoReturn:
-    """Prints what is wrong and ends with status 1."""
-    err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1) from error
-
-
 def sound(path: Path) -> Described:
     """The description, or an end with every fault in it."""
     try:
@@ -67,6 +60,9 @@ def sound(path: Path) -> Described:
         number = len(error.faults)
         err.print(f"{number} fault{'s' if number > 1 else ''}; nothing was connected", highlight=False)
         raise typer.Exit(1) from error
+
+
+cli_first.register(app)
 
 
 @app.command()

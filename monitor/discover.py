@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from collectors.mqtt.discover import Heard, Listening, groups, names
 from collectors.mqtt.discover import Group as Topics
+from collectors.mqtt.discover import Heard, Listening, groups, names
 
 GROUPS_SHOWN = 40
 TOPICS_SHOWN = 5
@@ -72,7 +73,7 @@ def _head(found: Listening) -> str:
 
 
 def _readable(found: Sequence[Topics]) -> Table:
-    table = Table(title="can be read", title_justify="left", header_style="bold", show_lines=True)
+    table = Table(title="can be read", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_lines=True)
     for column in ("topics", "messages", "payload", "values (an example of each)", "remark"):
         table.add_column(column, overflow="fold")
     for group in found[:GROUPS_SHOWN]:
@@ -94,7 +95,7 @@ def _readable(found: Sequence[Topics]) -> Table:
 
 
 def _unread(found: Sequence[tuple[Heard, str]]) -> Table:
-    table = Table(title="cannot be read", title_justify="left", header_style="bold")
+    table = Table(title="cannot be read", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("topic", "messages", "why"):
         table.add_column(column, overflow="fold")
     for heard, why in found[:UNREAD_SHOWN]:

@@ -30,7 +30,10 @@ _GUESSES: tuple[tuple[str, Kind, str], ...] = (
 
 @dataclass(frozen=True)
 class Drafted:
-    """A point to be written: `value` is what was read of it in its unit, `guessed` whether kind and unit are guesses."""
+    """A point to be written.
+
+    `value` is what was read of it, in its unit; `guessed` says that kind and unit are guesses.
+    """
 
     name: str
     title: Text

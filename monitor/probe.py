@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -101,9 +102,9 @@ def explained(error: DeviceError, where: Target, serial: Serial | None) -> str:
 
 def table(seen: Sequence[Seen], title: str) -> Table:
     """The fields as a table: where they are, the raw words, the value or why there is none."""
-    shown = Table(title=title, title_justify="left", header_style="bold")
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in ("field", "title", "registers", "reference", "raw", "value"):
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", no_wrap=column in ("field", "registers"))
     for one in seen:
         last = f"-{one.address + one.count - 1}" if one.count > 1 else ""
         place = f"{KINDS[one.function]} {one.address}{last}"
@@ -113,14 +114,17 @@ def table(seen: Sequence[Seen], title: str) -> Table:
 
 
 def fits_table(fits: Sequence[Fit]) -> Table:
-    """How well each profile fits, the best first."""
-    shown = Table(header_style="bold")
+    """How well each profile fits, the best first; those of which nothing was answered only as a number."""
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for column in ("profile", "make and model", "answered", "look right", "verdict"):
-        shown.add_column(column, overflow="fold")
+        shown.add_column(column, overflow="fold", no_wrap=column == "profile")
     colours = {"fits": "green", "cannot tell": "yellow", "does not fit": "dim"}
-    for fit in fits:
+    answered = [fit for fit in fits if fit.answered]
+    for fit in answered:
         verdict = f"[{colours[fit.verdict]}]{fit.verdict}[/]"
         shown.add_row(fit.profile, fit.title, f"{fit.answered}/{fit.fields}", f"{fit.plausible}/{fit.fields}", verdict)
+    if len(answered) < len(fits):
+        shown.caption = f"and {len(fits) - len(answered)} profiles none of whose registers were answered"
     return shown
 
 

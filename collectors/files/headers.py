@@ -116,7 +116,7 @@ class _Header:
 
     def end(self, unknown: Iterable[str]) -> None:
         """Raises what was found, with the columns that nobody knows."""
-        hint = "head it with a point's name, its read or its title; remarks go below 'remark'"
+        hint = "head it with a point's name, read or title, remarks with 'remark'; or map it with an `import:` block"
         for name in unknown:
             self._add(f"'{name}' is not a point", hint)
         if self.faults:

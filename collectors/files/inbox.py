@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from collectors.files.blocks import size_and_time
-from collectors.files.marks import FOLDER_MARKS, FileMark, fresh_mark
+from collectors.files.marks import FOLDER_MARKS, FileMark, begins_with, fresh_mark
 from collectors.files.samples import MARKS as SAMPLE_MARKS
 from collectors.files.samples import Due, Validity, superseded
 from collectors.files.source import Brought, FilesSource
@@ -164,6 +164,7 @@ class Inbox:
             if self._monotonic() - since < UNENDED_QUIET_S and not _ended(path):
                 return None
             fresh = fresh_mark(path)
+            grown = mark is not None and not mark.fault and begins_with(path, mark)
         except OSError as error:
             self._status.failure(device, f"{path.name}: {error.strerror}")
             return None
@@ -175,6 +176,8 @@ class Inbox:
             if fresh.done:
                 self._keep(device, path, fresh)
                 return None
+        elif mark is not None and grown:
+            fresh = mark.grown(fresh)
         try:
             parts = self._readers[device].open(path).parts(self._clock.now_us(), fresh.line)
         except ConfigurationError as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from collectors.files.table import BEYOND, LINE, Table
-from collectors.files.zones import utc_and_local
+from collectors.files.zones import prepared, utc_and_local
 from plant.errors import ConfigurationError, Fault
 from plant.model import Wide
 from plant.reading import Quality
@@ -82,10 +82,13 @@ def rows(table: Table, layout: Layout, scales: Sequence[float]) -> pl.LazyFrame:
     `scales` are the points' own factors. A value is null where there is none and NaN where it is not a finite number;
     quality is 255 where it is none.
     """
+    lazy = prepared(table.rows, layout.time, table.schema[layout.time], layout.time_format)
     utc, local = utc_and_local(layout.time, table.schema[layout.time], layout.time_format)
     base = {"line": pl.col(LINE), "beyond": pl.col(BEYOND).is_not_null(), "utc": utc, "local": local}
     if layout.until is not None:
+        lazy = prepared(lazy, layout.until, table.schema[layout.until], "auto")
         base |= _until(layout.until, table.schema[layout.until])
+    table = replace(table, rows=lazy)
     return _wide(table, layout, scales, base) if layout.point is None else _long(table, layout, scales, base)
 
 

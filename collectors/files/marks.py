@@ -9,7 +9,9 @@ import msgspec
 
 from collectors.files.blocks import size_and_time
 from collectors.files.stream import Part
+from collectors.files.table import is_parquet
 
+CHUNK_BYTES = 1024 * 1024
 FOLDER_MARKS, IMPORT_MARKS = "file/", "import/"
 
 
@@ -36,6 +38,12 @@ class FileMark(msgspec.Struct, frozen=True):
     def moved(self, fresh: FileMark) -> FileMark:
         """The mark of the same content with another time of change."""
         return msgspec.structs.replace(self, size=fresh.size, changed=fresh.changed)
+
+    def grown(self, fresh: FileMark) -> FileMark:
+        """The mark of what was read before, with more lines below: only they are new."""
+        if self.done:
+            return msgspec.structs.replace(fresh, line=self.line)
+        return msgspec.structs.replace(self, size=fresh.size, changed=fresh.changed, hash=fresh.hash)
 
     def after(self, part: Part) -> FileMark:
         """The mark when a part more is on disk."""
@@ -69,3 +77,15 @@ def fresh_mark(path: Path) -> FileMark:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return FileMark(size, changed, digest)
+
+
+def begins_with(path: Path, mark: FileMark) -> bool:
+    """Whether a CSV begins with the whole lines that a mark knows. Raises OSError."""
+    if is_parquet(path) or not 0 < mark.size < path.stat().st_size:
+        return False
+    digest, left, last = hashlib.sha256(), mark.size, b""
+    with path.open("rb") as file:
+        while left and (read := file.read(min(left, CHUNK_BYTES))):
+            digest.update(read)
+            left, last = left - len(read), read
+    return last.endswith(b"\n") and digest.hexdigest() == mark.hash

@@ -8,11 +8,23 @@ from datetime import time, timedelta
 import polars as pl
 
 FORMATS = ("auto", "rfc3339", "epoch_s", "epoch_ms", "local")
+_BY_ITSELF = ("auto", "rfc3339", "local")
 UTC = pl.Datetime("us", "UTC")
 LOCAL = pl.Datetime("us")
 _ZONED = ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M%:z")
 _NAIVE = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
+_ZONE = r"(?:[Zz]|[+-]\d\d:?\d\d)$"
+_DAY = r"^(\d{4})[-/.年](\d\d?)[-/.月](\d\d?)日?(?:[T ]\s*(\d))?"
+_READ = pl.Struct({"utc": pl.Int64(), "local": LOCAL})
 _EARLIEST_US, _LATEST_US = 0, 253_370_764_800_000_000
+
+
+def prepared(rows: pl.LazyFrame, column: str, dtype: pl.DataType, time_format: str) -> pl.LazyFrame:
+    """Rows with what `utc_and_local` needs of a column: a text is read once, whatever is then asked of it."""
+    if isinstance(dtype, pl.Datetime | pl.Date) or dtype.is_numeric() or time_format not in _BY_ITSELF:
+        return rows
+    read = pl.col(column).cast(pl.String).str.strip_chars().map_batches(_read, return_dtype=_READ, is_elementwise=True)
+    return rows.with_columns(read.alias(_prepared(column)))
 
 
 def utc_and_local(column: str, dtype: pl.DataType, time_format: str) -> tuple[pl.Expr, pl.Expr]:
@@ -38,16 +50,14 @@ def utc_and_local(column: str, dtype: pl.DataType, time_format: str) -> tuple[pl
         if "%z" in time_format or "%:z" in time_format or "%#z" in time_format:
             return _bounded(text.str.strptime(UTC, time_format, strict=False).cast(pl.Int64)), none_local
         return none_utc, text.str.strptime(LOCAL, time_format, strict=False)
-    iso = text.str.replace(r"^(\d{4})[-/.年](\d\d?)[-/.月](\d\d?)日?(?:[T ]\s*(\d))?", "${1}-${2}-${3}T${4}")
-    iso = iso.str.strip_suffix("T").str.replace("[Zz]$", "+00:00")
-    zoned = pl.coalesce(*(iso.str.strptime(UTC, one, strict=False) for one in _ZONED)).cast(pl.Int64)
-    naive = pl.coalesce(*(iso.str.strptime(LOCAL, one, strict=False) for one in _NAIVE))
+    read = pl.col(_prepared(column))
+    utc, local = _bounded(read.struct.field("utc")), read.struct.field("local")
     if time_format == "rfc3339":
-        return _bounded(zoned), none_local
+        return utc, none_local
     if time_format == "local":
-        return none_utc, naive
+        return none_utc, local
     digits = pl.when(text.str.contains(r"^\d+(\.\d+)?$")).then(_epoch(number, "auto"))
-    return pl.coalesce(_bounded(zoned), digits), naive
+    return pl.coalesce(utc, digits), local
 
 
 @dataclass
@@ -80,6 +90,27 @@ def resolve(frame: pl.DataFrame, zone: str, midnight_closes_day: bool, repeated:
         choice = pl.select(pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))).to_series()
         placed = local.dt.replace_time_zone(zone, ambiguous=choice, non_existent="null")
     return frame["utc"].fill_null(placed.dt.convert_time_zone("UTC").cast(pl.Int64))
+
+
+def _read(text: pl.Series) -> pl.Series:
+    """Times as text, with a zone or without; few files hold both, so that one way of writing is mostly all it takes."""
+    iso = text.str.replace(_DAY, "${1}-${2}-${3}T${4}").str.strip_suffix("T").str.replace("[Zz]$", "+00:00")
+    utc = local = pl.repeat(None, len(iso), dtype=LOCAL, eager=True)
+    ways = [(form, False) for form in _NAIVE]
+    zoned = [(form, True) for form in _ZONED]
+    for form, has_zone in zoned + ways if iso.head(1).str.contains(_ZONE).any() else ways + zoned:
+        if (utc.is_null() & local.is_null()).sum() == iso.null_count():
+            break
+        if has_zone:
+            fresh = iso.str.strptime(UTC, form, strict=False).cast(LOCAL)
+            utc = utc.zip_with(utc.is_not_null(), fresh)
+        else:
+            local = local.zip_with(local.is_not_null(), iso.str.strptime(LOCAL, form, strict=False))
+    return pl.DataFrame({"utc": utc.cast(pl.Int64), "local": local}).to_struct(text.name)
+
+
+def _prepared(column: str) -> str:
+    return f"__read {column}"
 
 
 def _seen(pairs: pl.DataFrame, unclear: pl.Series, repeated: Repeated) -> pl.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,15 +22,15 @@ FACTORS = ((-1.001, 1.001),)
 ENERGY_MOST = 1e13
 ANY_MOST = 1e12
 SHARE_LEAST = 0.8
-SIGNS_LEAST = 2
+PHASES_APART = 1.3
 
 
 @dataclass(frozen=True)
 class Fit:
     """A profile beside a device: how many of its fields were answered, and how many look right.
 
-    `signs` are the plausible voltages and frequencies: what rubbish seldom looks like. `refused` says why nothing was
-    read.
+    `signs` says whether voltages and frequency, which rubbish seldom looks like, are those of a grid; None where there
+    are none. `refused` says why nothing was read.
     """
 
     profile: str
@@ -37,8 +38,7 @@ class Fit:
     fields: int
     answered: int = 0
     plausible: int = 0
-    signs: int = 0
-    judged: bool = True
+    signs: bool | None = None
     refused: str = ""
 
     @property
@@ -46,9 +46,9 @@ class Fit:
         """`cannot tell` for a profile without any voltage or frequency that would give a wrong one away."""
         if self.answered < SHARE_LEAST * self.fields or self.plausible < SHARE_LEAST * self.fields:
             return "does not fit"
-        if not self.judged:
+        if self.signs is None:
             return "cannot tell"
-        return "fits" if self.signs >= SIGNS_LEAST else "does not fit"
+        return "fits" if self.signs else "does not fit"
 
 
 def plausible(one: Seen) -> bool:
@@ -74,16 +74,28 @@ def _limits(one: Seen) -> tuple[tuple[float, float], ...] | None:
 
 def judge(name: str, profile: Profile | SunspecProfile, seen: Sequence[Seen]) -> Fit:
     """How well a profile explains what a device answered."""
-    signs = [one for one in seen if one.unit in ("V", "Hz")]
     return Fit(
         name,
         f"{profile.make} {profile.model}",
         len(seen),
         sum(one.answered for one in seen),
         sum(plausible(one) for one in seen),
-        sum(plausible(one) and one.value is not None for one in signs),
-        judged=bool(signs),
+        _signs(seen),
     )
+
+
+def _signs(seen: Sequence[Seen]) -> bool | None:
+    """Whether there is a voltage or a frequency and all are those of a grid; a phase may be dead, all may not.
+
+    Voltages of phases are alike, and those between phases are: an unbalanced grid's differ by some hundredths.
+    """
+    if not any(one.unit in ("V", "Hz") for one in seen):
+        return None
+    frequencies = [one for one in seen if one.unit == "Hz" and one.value is not None]
+    voltages = [one for one in seen if one.unit == "V" and one.value]
+    phases = [float(one.value or 0) for one in voltages if re.fullmatch(r"voltage_l\d", one.name)]
+    alike = not phases or max(phases) <= PHASES_APART * min(phases)
+    return bool(frequencies or voltages) and all(plausible(one) for one in (*frequencies, *voltages)) and alike
 
 
 async def attempt(probe: Probe, name: str, profile: Profile | SunspecProfile) -> Fit:
@@ -97,6 +109,6 @@ async def attempt(probe: Probe, name: str, profile: Profile | SunspecProfile) ->
 
 
 def ranked(fits: Sequence[Fit]) -> list[Fit]:
-    """The best first: those that fit, then by signs and by the share of fields that look right."""
+    """The best first: those that fit, then by the share of fields that look right."""
     order: dict[Verdict, int] = {"fits": 0, "cannot tell": 1, "does not fit": 2}
-    return sorted(fits, key=lambda fit: (order[fit.verdict], -fit.plausible / fit.fields, -fit.signs, fit.profile))
+    return sorted(fits, key=lambda fit: (order[fit.verdict], -fit.plausible / fit.fields, fit.profile))

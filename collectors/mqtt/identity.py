@@ -23,6 +23,7 @@ from collectors.mqtt.payload import Received
 
 RING = 1024
 KNOWN_MAX = 4096
+NUMBER_MAX = 1 << 63
 MARK = "mqtt/delivered/"
 _NUMBER = struct.Struct("<Q")
 _PAIR = np.dtype([("packet", "<u2"), ("checksum", "<u4")])
@@ -36,8 +37,8 @@ class Identities:
     """The packet ids of the session with what came under them."""
 
     def __init__(self, marks: Mapping[str, bytes]) -> None:
-        """`marks` are those of earlier commits, as the journal gives them back."""
-        kept = sorted(body for name, body in marks.items() if name.startswith(MARK) and len(body) >= _NUMBER.size)
+        """`marks` are those of earlier commits, as the journal gives them back; a damaged one is passed over."""
+        kept = [body for name, body in marks.items() if name.startswith(MARK) and _sound(name, body)]
         kept.sort(key=lambda body: int(_NUMBER.unpack_from(body)[0]))
         self._number = int(_NUMBER.unpack_from(kept[-1])[0]) + 1 if kept else 0
         self._used = {name for name in marks if name.startswith(MARK)}
@@ -80,9 +81,21 @@ class Identities:
 
     def _next(self) -> str:
         self._number += 1
-        name = f"{MARK}{self._number % RING:04}"
+        name = _name(self._number)
         self._used.add(name)
         return name
+
+
+def _name(number: int) -> str:
+    return f"{MARK}{number % RING:04}"
+
+
+def _sound(name: str, body: bytes) -> bool:
+    """Whether a mark is one that was written under this name: it carries the number before that of its name."""
+    if len(body) < _NUMBER.size or (len(body) - _NUMBER.size) % _PAIR.itemsize:
+        return False
+    number = int(_NUMBER.unpack_from(body)[0])
+    return number < NUMBER_MAX and name == _name(number + 1)
 
 
 def _packed(packets: Sequence[tuple[int, int]]) -> bytes:

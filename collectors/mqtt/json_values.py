@@ -88,6 +88,8 @@ class ArrayReader:
         """See `collectors.mqtt.topics.Reader`."""
         try:
             if self._typed is not None:
+                if not payload.isascii():
+                    payload.decode()  # what elements have beyond these fields, msgspec passes over unseen
                 return self._quick(received, self._typed(payload), columns)
         except msgspec.ValidationError:
             pass  # an element of another form

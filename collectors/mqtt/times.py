@@ -57,15 +57,18 @@ def _counter(per_second: int) -> Clockwork:
 
 def _epoch(written: object, factor: int, divisor: int) -> int | None:
     if isinstance(written, str):
+        if "_" in written:
+            return None  # 1_000 is a number to Python only
         try:
-            written = int(written) if written.isascii() and written.isdecimal() else float(written)
+            written = int(written) if written.isascii() and written.isdecimal() else float(written.encode("ascii"))
         except ValueError:
             return None
     if isinstance(written, bool) or not isinstance(written, int | float):
         return None
-    if written < 0 or (isinstance(written, float) and not isfinite(written)):
-        return None
-    return _placed(written * factor // divisor if isinstance(written, int) else round(written * factor / divisor))
+    if isinstance(written, int):
+        return _placed(written * factor // divisor) if written >= 0 else None
+    counted = written * factor / divisor
+    return _placed(round(counted)) if counted >= 0 and isfinite(counted) else None
 
 
 def _text(written: object, zone: ZoneInfo | None, received: int) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from collections import Counter
@@ -11,17 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from collectors_plant import Hand, hand_clock, plant
+from collectors_plant import Hand, hand_clock, plant, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collectors.collect import collect
 from collectors.commit import Committer
-from collectors.files import blocks
+from collectors.files import blocks, inbox
 from collectors.files.inbox import FLYING_MAX, LOOK_EVERY_S, REJECTED, UNENDED_QUIET_S, UNREADABLE, Inbox
 from collectors.files.samples import MARKS as SAMPLE_MARKS
 from collectors.status import Status
 from journal.journal import Journal
 from journal.message import Kind
+from plant.clock import PlantClock
 from plant.model import Plant
 from plant.reading import HOUR, MINUTE, Quality
 
@@ -177,9 +180,22 @@ def test_a_changed_file_is_read_again_and_a_touched_one_is_not(tmp_path: Path) -
     os.utime(path, ns=(1, 1))
     bench.looks()
     assert len(bench.disk.rows()) == 2
-    bench.put("rounds/a.csv", HEAD, "2026-04-03 11:00,100,7", "2026-04-03 11:01,101,8")
+    bench.put("rounds/a.csv", HEAD, "2026-04-03 11:00,99,7", "2026-04-03 11:01,101,8")
     bench.looks()
-    assert bench.disk.rows()[2:] == [("kwh", -60, 100.0), ("water", -60, 7.0), ("kwh", -59, 101.0), ("water", -59, 8.0)]
+    assert bench.disk.rows()[2:] == [("kwh", -60, 99.0), ("water", -60, 7.0), ("kwh", -59, 101.0), ("water", -59, 8.0)]
+
+
+def test_of_a_file_that_grows_only_the_new_lines_are_read(tmp_path: Path) -> None:
+    """A sheet to which a line is added every day does not bring its old lines again, too late to be used."""
+    bench = Bench(tmp_path)
+    lines = [HEAD, "2026-04-03 11:00,100,7", "?,1,1"]
+    for minute in range(1, 4):
+        bench.put("rounds/a.csv", *lines)
+        bench.looks()
+        lines.append(f"2026-04-03 11:0{minute},{100 + minute},8")
+        bench.restart()
+    assert [row for row in bench.disk.rows() if row[0] == "kwh"] == [("kwh", m - 60, 100.0 + m) for m in range(3)]
+    assert len(bench.disk.notices()) == 1
 
 
 def test_what_is_refused_is_counted_shown_and_told(tmp_path: Path) -> None:
@@ -338,3 +354,27 @@ def test_a_sample_ends_early_when_a_newer_one_comes(tmp_path: Path) -> None:
     ]
     assert found[-1].quality.tolist() == [Quality.GOOD, Quality.GOOD, Quality.BAD]
     assert int(found[-1].time[-1]) == NOON + 21 * HOUR + 30 * MINUTE - 1
+
+
+@pytest.mark.server
+def test_the_process_that_collects_reads_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file put into a folder is in the journal a moment later, and is not read again by the next process."""
+    monkeypatch.setattr(inbox, "LOOK_EVERY_S", 0.02)
+    for folder in ("rounds", "lab"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "rounds/a.csv").write_text(f"{HEAD}\n2026-04-03 11:00,100,7\n")
+    journal = Journal(tmp_path / "data" / "journal")
+
+    async def life(name: str) -> None:
+        (tmp_path / f"lab/{name}.csv").write_text("time,cod\n2026-04-03 11:00,50\n")
+        stop = asyncio.Event()
+        running = asyncio.create_task(collect(ROUNDS, tmp_path, tmp_path / "data", PlantClock.real(), {}, None, stop))
+        await until(lambda: f"file/lab/{name}.csv" in journal.marks("file/"))
+        stop.set()
+        await running
+
+    for name in ("first", "second"):
+        asyncio.run(life(name))
+    rows = [message.readings for message in journal.read(0, 100) if message.readings is not None]
+    journal.close()
+    assert sum(len(one) for one in rows) == 2 + 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +67,19 @@ def test_marks_are_a_ring() -> None:
     for number in range(3 * RING):
         names |= one.sift([item(number % 65535 + 1, b"%d" % number)])[1].keys()
     assert len(names) == RING
+
+
+@pytest.mark.parametrize("damage", [lambda body: body[:-1], lambda body: b"\xff" * 8 + body[8:], lambda body: b"\0"])
+def test_a_damaged_mark_is_passed_over(damage: Callable[[bytes], bytes]) -> None:
+    """A mark that was cut, or whose number is none, stops neither the start nor the next commit; the others count."""
+    one, marks = Identities({}), dict[str, bytes]()
+    for number in range(3):
+        marks |= one.sift([item(number, b"%d" % number)])[1]
+    name = list(marks)[1]
+    known = Identities({**marks, name: damage(marks[name])})
+    fresh = known.sift([item(number, b"%d" % number, repeated=True) for number in range(3)])
+    assert payloads(fresh) == [b"1"]
+    assert set(marks) <= set(known.sift([FORGET])[1])
 
 
 ROUND = st.tuples(st.integers(0, WINDOW), st.integers(0, WINDOW), st.booleans(), st.integers(0, WINDOW), st.booleans())

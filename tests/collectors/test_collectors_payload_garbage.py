@@ -153,3 +153,12 @@ def test_a_list_is_read_alike_by_the_quick_and_the_careful_way(elements: list[di
     plain = [one for one in elements if not any(isinstance(x, float) and not math.isfinite(x) for x in one.values())]
     careful: list[dict[str, object]] = [{"tag": 1}]  # an element of another form
     assert read(plain) == read(plain + careful) == [row for one in plain for row in read([one])]
+
+
+def test_a_list_that_is_no_text_gives_nothing() -> None:
+    """Bytes that are no UTF-8 in a part that nobody reads: the whole message is refused, as by the careful way."""
+    sound = b'[{"tag":"x","ts":1772424000000,"value":1.5,"note":"%s"}]'
+    for note, count in ((b"\xc3\xa9", 1), (b"\xff", 0)):
+        decoded = Decoder(TOPICS).decode([(NOW, "list", sound % note)])
+        assert len(decoded.readings) == count
+        assert len(decoded.rejected) == 1 - count

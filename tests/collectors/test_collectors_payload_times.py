@@ -44,6 +44,10 @@ FORMATS = ("rfc3339", "local", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns")
         ("epoch_ms", -1, None),
         ("epoch_ms", "nan", None),
         ("epoch_ms", 10**400, None),
+        ("epoch_s", 1e308, None),  # finite, but not in microseconds
+        ("epoch_s", "1e308", None),
+        ("epoch_s", "1_772_452_800", None),
+        ("epoch_s", "１７７２４５２８００.0", None),
         ("epoch_s", 1772452800000, None),  # milliseconds: the year 58135
         ("local", "2026-03-02T20:00:00", NOON),
         ("local", "2026-03-02T12:00:00Z", NOON),

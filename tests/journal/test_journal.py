@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +166,25 @@ def test_columns_of_different_length_are_damage() -> None:
     assert cut != body
     with pytest.raises(StorageError, match="differ in length"):
         decode(7, "readings", cut)
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [("point", [0, 1, 9]), ("point", [-1, 0, 1]), ("finding", [0, 0, 7]), ("quality", [0, 0, 4])],
+)
+def test_an_index_that_leads_nowhere_is_damage(column: str, wrong: list[int]) -> None:
+    """A body whose checksum is right may still be none: a point, finding or quality that does not exist is found."""
+    own = getattr(batch(), column)
+    body = encode_readings(replace(batch(), **{column: np.array(wrong, own.dtype)}))
+    with pytest.raises(StorageError, match="damaged"):
+        decode(7, "readings", body)
+
+
+@pytest.mark.parametrize("body", [b"\x91" * 5000, b"\x81" * 5000, encode_body({"points": "abc"}), encode_body({})])
+def test_a_body_of_another_form_is_damage(body: bytes) -> None:
+    """Whatever bytes a row holds, only StorageError escapes."""
+    with pytest.raises(StorageError, match="damaged"):
+        decode(7, "readings", body)
 
 
 def test_another_format_is_refused() -> None:
