@@ -138,7 +138,7 @@ def values(text: str) -> tuple[int | None, dict[str, float | None]]:
         if written is not None:
             one, value = next(iter(written)), None
             sound = len(written) == 1 and len(flag) == 1 and next(iter(flag)).upper() in {*SOUND_FLAGS, ""}
-            if sound and _NUMERAL.fullmatch(one) and math.isfinite(float(one)):
+            if sound and _NUMERAL.fullmatch(one) and math.isfinite(float(one) * scale):
                 value = float(one) * scale
             found[point] = value
     return time, found

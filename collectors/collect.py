@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from collectors.commit import Committer
 from collectors.hj212.server import Listener
 from collectors.modbus.pollers import Pollers
-from collectors.mqtt.identity import Delivery, Item
+from collectors.mqtt.identity import FORGET, Delivery, Item
 from collectors.mqtt.session import Session
 from collectors.mqtt.source import MARKS, MqttSource
 from collectors.mqtt.topics import Topics
@@ -21,8 +21,10 @@ from collectors.own import Observers
 from collectors.plan import plan as plan_all
 from collectors.status import Status
 from journal.journal import Journal
+from journal.lock import FolderLock
 from journal.salvage import salvage
 from plant.clock import PlantClock
+from plant.errors import DamagedError
 from plant.model import Broker, Manual, Plant
 
 if TYPE_CHECKING:
@@ -50,8 +52,25 @@ async def collect(
     the journal is `data/journal`, the status `data/collect.json`. `addresses` says where a declared "host:port" really
     is; `broker_url` overrides the description's.
 
-    Raises ConfigurationError for a profile that is missing or wrong, StorageError when the journal cannot be opened.
+    Raises ConfigurationError for a profile that is missing or wrong, StorageError when the journal cannot be opened, is
+    damaged, or another process collects into the same folder.
     """
+    lock = FolderLock(data / "collect.lock")
+    try:
+        await _collect(plant, folder, data, clock, addresses, broker_url, stop)
+    finally:
+        lock.release()
+
+
+async def _collect(
+    plant: Plant,
+    folder: Path,
+    data: Path,
+    clock: PlantClock,
+    addresses: dict[str, str],
+    broker_url: str | None,
+    stop: asyncio.Event,
+) -> None:
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the status holds every failure
     plan = plan_all(plant, folder)
     url = broker_url or (plant.broker.url if plant.broker else None)
@@ -63,11 +82,27 @@ async def collect(
         _log.error("the journal was damaged: %s", salvaged.evidence)
         status.journal.damage = salvaged.evidence
     journal = Journal(data / "journal")
+    served = journal.served()
+    younger = journal.count_above(served)
     committer = Committer(journal, clock, status, budget=plant.storage.journal_gib * GIB)
+    if younger:
+        evidence = f"it ended before position {served}, up to which it had been read: its file was lost or replaced"
+        committer.notice("journal damaged", evidence)
+        status.journal.damage = evidence
     thread = threading.Thread(target=committer.run, name="commit", daemon=True)
     session: Session | None = None
     if listens and plant.broker is not None and url is not None:
-        session = _session(plant.broker, url, folder, plan.mqtt, clock, status, committer, journal.marks(MARKS))
+        session = _session(
+            plant.broker,
+            url,
+            folder,
+            plan.mqtt,
+            clock,
+            status,
+            committer,
+            journal.marks(MARKS),
+            resumes=salvaged is not None or younger,
+        )
     thread.start()
     pollers = Pollers(plant, plan.modbus, addresses, clock, committer, status)
     listener = Listener(plan.hj212, clock, status, committer.put, addresses)
@@ -81,7 +116,7 @@ async def collect(
             session.start()
         tasks.append(asyncio.create_task(_write_status(status, data)))
         tasks.append(asyncio.create_task(_until(stop)))
-        tasks.append(asyncio.create_task(_damaged(committer)))
+        tasks.append(asyncio.create_task(_broken(committer, journal)))
         finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in finished:
             task.result()
@@ -93,14 +128,21 @@ async def collect(
         if folders is not None:
             folders.stop()
         await listener.stop()
-        committer.stop()
-        await asyncio.to_thread(thread.join, CLOSE_WITHIN_S)
-        await listener.close()
-        if session is not None:
-            await asyncio.to_thread(session.close)
+        await _last_commit(committer, thread, listener, session)
         if not thread.is_alive():
             journal.close()
         _try_write(status, data)
+
+
+async def _last_commit(
+    committer: Committer, thread: threading.Thread, listener: Listener, session: Session | None
+) -> None:
+    """Commits all that was received; then the last replies and acknowledgements leave, and connections close."""
+    committer.stop()
+    await asyncio.to_thread(thread.join, CLOSE_WITHIN_S)
+    await listener.close()
+    if session is not None:
+        await asyncio.to_thread(session.close)
 
 
 def _folders(
@@ -123,6 +165,8 @@ def _session(
     status: Status,
     committer: Committer,
     marks: Mapping[str, bytes],
+    *,
+    resumes: bool,
 ) -> Session:
     """The MQTT session with its source: each knows the other."""
 
@@ -134,11 +178,19 @@ def _session(
 
     def put(items: Sequence[Item]) -> None:
         committer.put(source, items)
+        if items[0] is FORGET:
+            committer.hurry()
 
     def window(size: int) -> None:
         source.window = size
 
-    source = MqttSource(topics, status, marks, acknowledge, publish)
+    def forgotten() -> None:
+        session.forgotten()
+
+    def remember(count: int) -> None:
+        source.dropped = count
+
+    source = MqttSource(topics, status, marks, acknowledge, publish, forgotten)
     session = Session(
         broker,
         url,
@@ -150,7 +202,9 @@ def _session(
         window,
         committer.waiting,
         committer.notice,
-        resumes=bool(marks),
+        remember,
+        resumes=resumes or bool(marks),
+        dropped=source.dropped,
     )
     return session
 
@@ -170,11 +224,11 @@ def run(
     asyncio.run(until_signal())
 
 
-async def _damaged(committer: Committer) -> None:
-    """Ends with the error when the journal is damaged: at the next start it is put aside and the rest carried over."""
-    while committer.damage is None:
+async def _broken(committer: Committer, journal: Journal) -> None:
+    """Ends with the error when the commit thread has ended, or serve cannot read the journal: the next start mends."""
+    while committer.broken is None and not journal.damage_reported():
         await asyncio.sleep(STATUS_EVERY_S)
-    raise committer.damage
+    raise committer.broken or DamagedError(f"{journal.path}: serve cannot read it")
 
 
 async def _until(stop: asyncio.Event) -> None:
@@ -190,5 +244,5 @@ async def _write_status(status: Status, data: Path) -> None:
 def _try_write(status: Status, data: Path) -> None:
     try:
         status.write(data)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         _log.warning("%s: the status cannot be written: %s", data, error)

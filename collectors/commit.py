@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Protocol
+
+import numpy as np
 
 from collectors.source import Source
 from collectors.status import Status
@@ -22,7 +25,11 @@ TRIM_EVERY_S = 1.0
 RETRY_FIRST_S, RETRY_LAST_S = 0.5, 10.0
 BACKLOG_MAX = 200_000
 RESUME_BELOW = 0.9
+ROWS_MAX = 1_000_000
+"""A row of the journal holds no more readings: SQLite takes no value of a gigabyte."""
 BUDGET_REACHED = "journal budget reached"
+
+_log = logging.getLogger(__name__)
 
 
 class Store(Protocol):
@@ -88,7 +95,7 @@ class Committer:
         self._full_since: int | None = None
         self._notices: list[dict[str, Any]] = []
         status.journal.budget_bytes = int(budget) if isfinite(budget) else None
-        self.damage: DamagedError | None = None
+        self.broken: Exception | None = None
 
     def put(self, source: Source[Any], items: Sequence[Any]) -> None:
         """Hands over items of a source, in their order."""
@@ -105,6 +112,12 @@ class Committer:
                 enough = True
         if enough:
             self._wake.set()
+
+    def hurry(self) -> None:
+        """Has what waits committed now: somebody waits for it."""
+        with self._lock:
+            self._enough = True
+        self._wake.set()
 
     def notice(self, finding: str, evidence: str, point: str = "") -> None:
         """Has a notice appended with the next commit."""
@@ -126,14 +139,23 @@ class Committer:
         self._wake.set()
 
     def run(self) -> None:
-        """The thread: ends after `stop`, with everything committed that the journal would take; or of damage."""
-        while self.damage is None:
-            wait = self.turn()
-            if self._stopping:
-                self.turn()
-                return
-            self._wake.wait(wait)
-            self._wake.clear()
+        """The thread: ends after `stop`, with everything committed that the journal would take.
+
+        It also ends, and `broken` says of what, when the journal is damaged or anything unforeseen is raised: the
+        process must then end and start anew. To go on would be worse, since sources have remembered by then what never
+        came to disk, and would take its redelivery for known.
+        """
+        try:
+            while self.broken is None:
+                wait = self.turn()
+                if self._stopping:
+                    self.turn()
+                    return
+                self._wake.wait(wait)
+                self._wake.clear()
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing may be acknowledged any more
+            _log.exception("the commit thread cannot go on")
+            self.broken = error
 
     def turn(self) -> float:
         """Commits if it is time to. Returns the real seconds until the next look [s]."""
@@ -161,7 +183,7 @@ class Committer:
         items: list[tuple[Source[Any], list[Any]]] = []
         with self._lock:
             notices, self._notices = self._notices, []
-            if self._full_since is None:
+            if self._full_since is None or self._stopping:
                 items, self._waiting = list(self._waiting.items()), {}
                 self._since, self._enough, self._count = None, False, 0
         batches: list[Readings] = []
@@ -179,8 +201,9 @@ class Committer:
         if minute > self._last_minute:
             self._last_minute = minute
             messages.append(("tick", encode_body({"time": minute * MINUTE})))
-        if len(readings):
-            messages.append(("readings", encode_readings(readings)))
+        for first in range(0, len(readings), ROWS_MAX):
+            piece = readings.take(np.arange(first, min(first + ROWS_MAX, len(readings))))
+            messages.append(("readings", encode_readings(piece)))
         messages += [("notice", encode_body(notice)) for notice in notices]
         return _Group(messages, marks, items, len(readings))
 
@@ -195,7 +218,7 @@ class Committer:
                 self._retry_at = began + random.uniform(self._retry_s / 2, self._retry_s)
                 self._retry_s = min(2 * self._retry_s, RETRY_LAST_S)
                 journal.storage_error = str(error)
-                self.damage = error if isinstance(error, DamagedError) else None
+                self.broken = error if isinstance(error, DamagedError) else None
                 return
             journal.commits += 1
             journal.readings += group.readings
@@ -205,7 +228,11 @@ class Committer:
         journal.storage_error = ""
         self._failed, self._retry_s = None, RETRY_FIRST_S
         for source, items in group.items:
-            source.committed(items)
+            try:
+                source.committed(items)
+            except Exception as error:  # noqa: BLE001 - the other sources are told all the same
+                _log.exception("what is on disk could not be acknowledged")
+                self.broken = error
 
     def _trim(self, now: float) -> None:
         self._trim_at = now + TRIM_EVERY_S
@@ -215,6 +242,7 @@ class Committer:
             journal.used_bytes = self._store.used_bytes()
         except StorageError as error:
             journal.trim_error = str(error)
+            self.broken = error if isinstance(error, DamagedError) else self.broken
             return
         journal.trim_error = ""
         if self._full_since is None and journal.used_bytes >= self._budget:

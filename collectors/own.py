@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
 
+from collectors.keeping import keep
 from collectors.modbus.poller import Sink
 from collectors.own_fields import SECTIONS, Read, split
 from collectors.source import Decoded
@@ -100,7 +102,10 @@ class Observers:
 
     def start(self) -> list[asyncio.Task[None]]:
         """A task for each device; they run until cancelled."""
-        return [asyncio.create_task(self.run(device)) for device in self._planned]
+        return [
+            asyncio.create_task(keep(device.name, partial(self.run, device), self._status.failure))
+            for device in self._planned
+        ]
 
     async def run(self, device: OwnDevice) -> None:
         """Observes until cancelled."""

@@ -128,7 +128,11 @@ def _clock(visit: Visit) -> str:
     now = context.clock.now_us()
     moments = Moments(context.calendar, now)
     on_duty = duty(context.plant, context.calendar, now)
-    shift = words.title(on_duty.shift.title) if on_duty.shift else words("no_shift" if context.plant.shifts else "no_shifts")
+    shift = (
+        words.title(on_duty.shift.title)
+        if on_duty.shift
+        else words("no_shift" if context.plant.shifts else "no_shifts")
+    )
     return join((span("kc-time", moments.full(now)), span("kc-shift", shift)))
 
 

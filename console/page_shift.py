@@ -47,7 +47,9 @@ class ShiftPage:
         self._head = ui.html("", sanitize=False)
         with ui.element("section").classes("kc-section"):
             ui.html(words("standing_alarms"), tag="h2")
-            self._clear = ui.html(words("all_clear" if self.context.plant.baselines else "no_watch")).classes("kc-card kc-clear")
+            self._clear = ui.html(words("all_clear" if self.context.plant.baselines else "no_watch")).classes(
+                "kc-card kc-clear"
+            )
             self._list = ui.element("div").classes("kc-alarms")
         with ui.element("section").classes("kc-section kc-card") as self._silent_box:
             ui.html(words("silenced"), tag="h2")

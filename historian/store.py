@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from historian.tables import KPI, READINGS, TABLES, Table
+from plant import durable
 from plant.clock import to_datetime
 from plant.errors import StorageError
 from plant.reading import DAY, MINUTE
@@ -229,7 +230,7 @@ class Historian:
             rows = pl.concat([pl.read_parquet(path), rows])
         fresh = path.with_suffix(".new")
         newest(table, rows).sort(table.key).write_parquet(fresh, compression="zstd", compression_level=1)
-        fresh.replace(path)
+        durable.put(fresh, path)  # its rows leave SQLite next
 
     def forget(self, keep_days: Mapping[str, float], now_us: int) -> list[Path]:
         """Deletes day files older than a table's retention [days]; the files that went."""

@@ -2,9 +2,9 @@
 
 On disk: table `message(position INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, body BLOB, checksum INTEGER)` in
 write-ahead mode with `synchronous=FULL`. AUTOINCREMENT matters: without it SQLite reuses positions once the table was
-emptied, and a reader would skip rows silently. A table `mark(name, body)` holds what collectors must remember exactly
-as long as the readings that were written with it. A file `served` beside it holds the position up to which serve has
-stored its results; only collect trims, up to that position, a few rows at a time.
+emptied, and a reader would skip rows silently. A table `mark(name, body, checksum)` holds what collectors must remember
+exactly as long as the readings that were written with it. A file `served` beside it holds the position up to which
+serve has stored its results; only collect trims, up to that position, a few rows at a time.
 
 A row whose checksum does not fit is read as a notice that says what was lost; a file that SQLite cannot read any more
 is put aside by `journal.salvage` when collect starts, and every object follows to the new file by itself.
@@ -18,15 +18,17 @@ from pathlib import Path
 from zlib import crc32
 
 from journal.message import Kind, Message, damaged, decode, tick_time
+from plant import durable
 from plant.errors import DamagedError, StorageError
 
-NAME = "journal.sqlite"
+NAME, REPORT = "journal.sqlite", "damage-reported"
 TRIM_ROWS = 200
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS message(position INTEGER PRIMARY KEY AUTOINCREMENT,"
     " kind TEXT NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS mark(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS mark"
+    "(name TEXT PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID",
 )
 
 
@@ -35,9 +37,12 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         """Opens (or creates) the journal in `folder`. Raises StorageError when it cannot."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
         self._served = folder / "served"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._error(error) from error
         self._open()
 
     def append(self, messages: Iterable[tuple[Kind, bytes]], marks: Mapping[str, bytes] | None = None) -> int:
@@ -54,7 +59,7 @@ class Journal:
                     self._db.execute("INSERT INTO message(kind, body, checksum) VALUES (?, ?, ?)", row)
                 for name, body in (marks or {}).items():
                     if body:
-                        self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", (name, body))
+                        self._db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?, ?)", (name, body, crc32(body)))
                     else:
                         self._db.execute("DELETE FROM mark WHERE name = ?", (name,))
                 last = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'message'").fetchone()
@@ -63,7 +68,7 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, TypeError) as error:
+        except (sqlite3.Error, TypeError, ValueError) as error:
             raise self._error(error) from error
         return int(last[0]) if last else 0
 
@@ -80,15 +85,15 @@ class Journal:
         return [self._message(*row) for row in rows]
 
     def marks(self, beginning: str) -> dict[str, bytes]:
-        """The marks whose names begin so, by name."""
+        """The marks whose names begin so, by name; a damaged one is forgotten."""
         try:
             rows = self._db.execute(
-                "SELECT name, body FROM mark WHERE name >= ? AND name < ? ORDER BY name",
+                "SELECT name, body, checksum FROM mark WHERE name >= ? AND name < ? ORDER BY name",
                 (beginning, beginning + "\U0010ffff"),
             ).fetchall()
         except sqlite3.Error as error:
             raise self._error(error) from error
-        return dict(rows)
+        return {name: body for name, body, checksum in rows if isinstance(body, bytes) and crc32(body) == checksum}
 
     def last(self) -> int:
         """The position of the newest message ever written; 0 when there was none."""
@@ -107,12 +112,47 @@ class Journal:
             return 0
         except ValueError as error:
             raise StorageError(f"{self._served}: not a position") from error
+        except OSError as error:
+            raise self._error(error) from error
 
     def publish_served(self, position: int) -> None:
-        """Says that results up to `position` are stored; by serve only."""
-        fresh = self._served.with_suffix(".new")
-        fresh.write_text(str(position))
-        fresh.replace(self._served)
+        """Says that results up to `position` are stored; by serve only. Raises StorageError."""
+        try:
+            durable.write(self._served, str(position))
+        except OSError as error:
+            raise self._error(error) from error
+
+    def count_above(self, position: int) -> bool:
+        """Has the next message come above a position that somebody remembers; whether that had to be changed.
+
+        A journal that is younger than its reader (its file was lost, or an old copy put in place) would else be
+        trimmed before it is read.
+        """
+        try:
+            self._follow()
+            if self.last() >= position:
+                return False
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("INSERT INTO message(kind, body, checksum) VALUES ('tick', x'', 0)")
+            self._db.execute("DELETE FROM message WHERE position = last_insert_rowid()")
+            self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'message'", (position,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise self._error(error) from error
+        return True
+
+    def report_damage(self) -> None:
+        """Asks collect, which alone repairs, to look at the file; by serve, which has met what it cannot read."""
+        try:
+            durable.write(self.path.parent / REPORT, "")
+        except OSError as error:
+            raise self._error(error) from error
+
+    def damage_reported(self) -> bool:
+        """Whether serve has met damage."""
+        return (self.path.parent / REPORT).exists()
 
     def trim(self, keep: int = 0) -> int:
         """Deletes a few served messages, all but the last `keep`; by collect only. How many went."""
@@ -162,17 +202,21 @@ class Journal:
         """Opens the file that salvaging has put in place of the one that is open."""
         try:
             inode = self.path.stat().st_ino
-        except OSError:
-            return
+        except OSError as error:
+            raise self._error(error) from error
         if inode != self._inode:
             self._db.close()
             self._open()
 
     def _message(self, position: int, kind: Kind, body: bytes, checksum: int) -> Message:
+        why = "is damaged"
         if isinstance(body, bytes) and crc32(body) == checksum:
-            return decode(position, kind, body)
+            try:
+                return decode(position, kind, body)
+            except StorageError as error:  # serve must not stand still at it
+                why = f"cannot be read ({error})"
         size = len(body) if isinstance(body, bytes | str) else 0
-        evidence = f"journal row {position} ({kind}, {size} bytes) is damaged and was left out"
+        evidence = f"journal row {position} ({kind}, {size} bytes) {why} and was left out"
         return damaged(position, self._tick_near(position), evidence)
 
     def _tick_near(self, position: int) -> int:

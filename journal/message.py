@@ -63,8 +63,11 @@ def damaged(position: int, time: int, evidence: str) -> Message:
 
 
 def tick_time(data: bytes) -> int:
-    """The time of a tick's body [µs UTC]."""
-    return int(msgspec.msgpack.decode(data)["time"])
+    """The time of a tick's body [µs UTC]; 0 when it is none."""
+    try:
+        return int(msgspec.msgpack.decode(data)["time"])
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
+        return 0
 
 
 def decode(position: int, kind: Kind, data: bytes) -> Message:

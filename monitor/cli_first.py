@@ -12,7 +12,7 @@ import typer
 from monitor.terminal import err, fail, out
 from plant.draft import suggestion
 from plant.errors import ConfigurationError, DeviceError, KeepcleanError
-from plant.model import Broker, Kind, Serial
+from plant.model import Broker, Serial
 
 if TYPE_CHECKING:
     from collectors.profile_fields import Profile, SunspecProfile
@@ -165,22 +165,23 @@ def init(
     from monitor import init as beginning
     from monitor import init_talk as talk
 
+    if meter and topic:
+        raise typer.BadParameter("one meter or one topic at first: a further one is added to the file by hand")
     path = folder / beginning.FILE
     if path.exists():
         fail(beginning.already(path))
     zone = zone or beginning.machine_zone()
     name = name or (folder.resolve().name if meter or topic else "")
-    answers = talk.Answers(meter, profile, topic, broker, name, part, zone, currency, product, product_unit)
+    answers = talk.Answers(
+        meter, profile, topic, broker, name, part, zone, currency, product, product_unit, measured_in, kind
+    )
     if meter is None and topic is None:
         answers = talk.ask(answers, out)
     try:
-        chosen = Kind(kind) if kind else None
         named = None
         if answers.broker:
             named = _broker(answers.broker, username, password_file, ca_file)
-        source = talk.Source(
-            tuple(field or ()), unit, baud, _parity(parity), timeout, named, measured_in, chosen, ask=not no_probe
-        )
+        source = talk.Source(tuple(field or ()), unit, baud, _parity(parity), timeout, named, ask=not no_probe)
         talk.begin(folder, answers, source, out)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error

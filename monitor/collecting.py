@@ -14,6 +14,7 @@ from pathlib import Path
 import collectors.collect
 from monitor.clock_file import read_clock
 from monitor.processes import end_with_parent
+from plant.errors import KeepcleanError
 from plant.load import load
 
 
@@ -31,6 +32,8 @@ def main() -> None:
     told = parser.parse_args()
     end_with_parent(told.parent)
     addresses = json.loads(told.addresses.read_text()) if told.addresses else {}
-    collectors.collect.run(
-        load(told.plant), told.plant.parent, told.data, read_clock(told.clock), addresses, told.broker
-    )
+    try:
+        plant, clock = load(told.plant), read_clock(told.clock)
+        collectors.collect.run(plant, told.plant.parent, told.data, clock, addresses, told.broker)
+    except KeepcleanError as error:
+        raise SystemExit(f"collect: {error}") from error

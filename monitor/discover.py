@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from collectors.mqtt.discover import Group as Topics
-from collectors.mqtt.discover import Heard, Listening, groups, names
+from collectors.mqtt.discover import Heard, Listening
+from collectors.mqtt.grouping import Group as Topics
+from collectors.mqtt.grouping import alike, groups, names
 
 GROUPS_SHOWN = 40
 TOPICS_SHOWN = 5
@@ -29,7 +30,8 @@ def so_far(found: Listening, seconds: float) -> str:
 
 def shown(found: Listening) -> Group:
     """Everything that was heard, in a bounded number of lines."""
-    readable, unread = groups(found)
+    everything, unread = groups(found)
+    readable = alike(everything)
     parts: list[Table | Text] = [Text.from_markup(_head(found))]
     if readable:
         parts.append(_readable(readable))
@@ -72,17 +74,19 @@ def _head(found: Listening) -> str:
     return f"[bold]{text}[/bold]" + (f" ({escape(found.ended)})" if found.ended else "")
 
 
-def _readable(found: Sequence[Topics]) -> Table:
+def _readable(found: Sequence[tuple[Topics, int, str]]) -> Table:
     table = Table(title="can be read", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_lines=True)
     for column in ("topics", "messages", "payload", "values (an example of each)", "remark"):
         table.add_column(column, overflow="fold")
-    for group in found[:GROUPS_SHOWN]:
+    for group, count, shared in found[:GROUPS_SHOWN]:
         one = group.suggestion
         heard = [escape(each.topic) for each in group.topics[:TOPICS_SHOWN]]
         if len(group.topics) > TOPICS_SHOWN:
             heard.append(f"… {len(group.topics) - TOPICS_SHOWN:,} more")
         if one.topic != group.topics[0].topic:
             heard.append(f"[bold]topic: {escape(one.topic)}[/bold]")
+        if count > 1:
+            heard.append(f"[bold]and {count - 1:,} alike: {escape(shared)}[/bold]")
         values = [
             f"{escape(value.read)} = {_example(value.example)}{f' {value.unit}' if value.unit else ''}"
             for value in one.values[:VALUES_SHOWN]

@@ -11,7 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from collectors.modbus.probe import Seen, Target
-from collectors.mqtt.discover import Listening, groups, listen
+from collectors.mqtt.discover import Listening, listen
+from collectors.mqtt.grouping import groups
 from collectors.profile import load
 from collectors.profile_fields import Profile, RegisterField
 from monitor.describe import Described, describe

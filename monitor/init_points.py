@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -143,15 +142,3 @@ def slug(text: str) -> str:
     """
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:48] or "value"
     return plain if plain[0].isalpha() else f"p_{plain}"
-
-
-def ceiling(value: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 … above twice a value.
-
-    >>> ceiling(42.0), ceiling(0.3)
-    (100.0, 1.0)
-    """
-    if value <= 0 or not math.isfinite(value):
-        return 100.0
-    power = 10.0 ** math.floor(math.log10(2 * value))
-    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= 2 * value)

@@ -34,6 +34,7 @@ from plant.model import Broker, Kind, Serial
 
 PORT = 8080
 MINUTES_TO_VALUE = 5
+KINDS = ("counter", "rate", "level")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Answers:
     currency: str
     product: str | None
     product_unit: str
+    measured_in: str | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,6 @@ class Source:
     parity: str
     timeout_s: float
     broker: Broker | None
-    measured_in: str | None
-    kind: Kind | None
     ask: bool
 
 
@@ -81,7 +82,9 @@ def ask(given: Answers, screen: Console) -> Answers:
     ).strip()
     if where.startswith("mqtt"):
         topic = Prompt.ask("The topic (keepclean discover lists them)", console=screen).strip()
-        return replace(told, broker=where, topic=topic)
+        kind = Prompt.ask("What its value is", choices=list(KINDS), default=KINDS[0], console=screen)
+        unit = Prompt.ask("In which unit, as kWh, m3, kW, degC", default="kWh", console=screen)
+        return replace(told, broker=where, topic=topic, kind=kind, measured_in=unit)
     profile = Prompt.ask("Its profile (Enter: all are tried)", default="", show_default=False, console=screen)
     return replace(told, meter=where, profile=profile or None)
 
@@ -131,7 +134,10 @@ def _meter(folder: Path, answers: Answers, source: Source, screen: Console) -> M
 def _topic(folder: Path, answers: Answers, source: Source, screen: Console) -> Made:
     if source.broker is None or not answers.topic:
         raise ValueError("a --topic needs its --broker, as mqtt://host:1883")
-    topic = Topic(answers.topic, source.fields, source.measured_in, source.kind)
+    if answers.kind not in (None, *KINDS):
+        raise ValueError(f"a value's kind is {', '.join(KINDS)}, not '{answers.kind}'")
+    kind = Kind(answers.kind) if answers.kind else None
+    topic = Topic(answers.topic, source.fields, answers.measured_in, kind)
     made = _heard(topic, "meter", folder, source, screen)
     if answers.product:
         made = with_product(made, _counted(folder, answers, source, screen), answers.product_unit)
@@ -164,7 +170,10 @@ def finish(described: Described, made: Made, screen: Console) -> None:
             screen.print(f"  {point.name}{value}  ({point.kind}, from {gauge.name})", highlight=False, markup=False)
     for remark in made.remarks:
         screen.print(f"  note: {remark}", highlight=False, markup=False, style="yellow")
-    counts = f"{len(plant.points)} points on {len(plant.devices)} devices, {len(plant.kpis)} KPIs"
+    counts = ", ".join(
+        f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
+        for found, what in ((plant.devices, "device"), (plant.points, "point"), (plant.kpis, "KPI"))
+    )
     screen.print(f"[bold]{escape(str(path))}[/bold]: written and sound. {counts}.", highlight=False, soft_wrap=True)
     first = first_kpi(made)
     title = (ELECTRICITY if first and kpi_name(first) == "electricity" else OTHER).en

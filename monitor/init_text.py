@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from monitor.init_points import Drafted, ceiling
+from monitor.init_points import Drafted
 from plant.model import Kind, Text
 
 WIDE = 26
@@ -197,14 +197,15 @@ def _point(one: Drafted, device: str, wanted: Wanted, is_first: bool) -> list[st
         _line(f"    unit: {unit}", "a guess: is it what the meter's display says?" if one.guessed else ""),
     ]
     if one.kind in (Kind.COUNTER, Kind.RATE):
-        key = "per_hour" if one.kind is Kind.COUNTER else "range"
-        most = ceiling(one.value) if one.kind is Kind.RATE and one.value is not None else 1000
-        why = (
-            f"the most {one.amount} in an hour: refuses leaps, bounds what a gap may have held"
+        key, why = (
+            (
+                "per_hour",
+                f"your figure, the most {one.amount} in an hour: refuses leaps, bounds what a gap may have held",
+            )
             if one.kind is Kind.COUNTER
-            else "what can be at all: refuses the rest"
+            else ("range", "your figures, what can be at all: the rest is refused")
         )
-        lines.append(_line(f"    #{key}: [0, {most:g}]", why))
+        lines.append(_line(f"    #{key}: [0, 1000]", why))
     if is_first:
         lines.append(_line(f"    #carrier: {_carrier(one)}", "what its tariff and factors below are for"))
     return lines

@@ -19,13 +19,14 @@ from historian.outbox import Outbox
 from historian.reader import Reader
 from historian.store import Historian
 from journal.journal import Journal
+from journal.lock import FolderLock
 from journal.message import encode_body
 from monitor.clock_file import ClockFile
 from monitor.demo_control import Advance, DemoConsole
 from monitor.describe import Described
 from monitor.server import Server, announce_plant
 from monitor.status import PlantStatus, data_bytes
-from plant.errors import KeepcleanError, StorageError
+from plant.errors import DamagedError, KeepcleanError, StorageError
 from plant.model import Plant
 from plant.reading import DAY
 
@@ -39,19 +40,36 @@ RETRY_S = 5.0
 
 
 class Pipeline(threading.Thread):
-    """Steps the journal until told to stop; storage that fails is tried again, nothing is dropped."""
+    """Steps the journal until told to stop; storage that fails is tried again, nothing is dropped.
 
-    def __init__(self, described: Described, data: Path, clock: ClockFile, advance: Advance | None) -> None:
+    Anything unforeseen ends the whole process (`stop` is set, `failed` says so): it is started anew, from the last
+    checkpoint, instead of showing a page that stands still.
+    """
+
+    def __init__(
+        self, described: Described, data: Path, clock: ClockFile, advance: Advance | None, stop: threading.Event
+    ) -> None:
         super().__init__(name="pipeline", daemon=True)
         self.stopping = threading.Event()
+        self.failed = False
+        self._stop = stop
         self._described, self._data, self._clock, self._advance = described, data, clock, advance
         self._journal = Journal(data / "journal")
         self._historian = Historian(data)
         self._notifier = Notifier(described.plant, data, base=described.folder, now_us=clock.now_us)
         self._server = Server(described.plan, self._journal, self._historian, self._notifier)
+        self._journal.count_above(self._server.engine.position)
         announce_plant(self._journal, Reader(data), described, clock.now_us())
 
     def run(self) -> None:
+        try:
+            self._run()
+        except Exception:  # noqa: BLE001 - whatever it was, a page that stands still helps nobody
+            _log.exception("the pipeline cannot go on; the process starts anew")
+            self.failed = True
+            self._stop.set()
+
+    def _run(self) -> None:
         self._notifier.start()
         stored, tidied = time.monotonic(), float("-inf")
         dirty = False
@@ -70,8 +88,10 @@ class Pipeline(threading.Thread):
                     tidied = now
                 if not worked:
                     self.stopping.wait(IDLE_S)
-            except StorageError:
+            except StorageError as error:
                 _log.exception("results cannot be stored; trying again in %g s", RETRY_S)
+                if isinstance(error, DamagedError):
+                    self._journal.report_damage()
                 self.stopping.wait(RETRY_S)
         try:
             self._server.checkpoint()
@@ -110,13 +130,13 @@ class Forwarder(threading.Thread):
         while not self.stopping.is_set():
             try:
                 done = self._outbox.drain()
-            except KeepcleanError:
-                _log.exception("the outbox could not be read; trying again")
+                for notice in done.notices:
+                    plain = {**notice, "start": _us(notice["start"]), "end": _us(notice["end"])}
+                    self._journal.append([("notice", encode_body({key: plain[key] for key in NOTICE_KEYS}))])
+            except (KeepcleanError, OSError):
+                _log.exception("the outbox cannot go on; trying again")
                 self.stopping.wait(RETRY_S)
                 continue
-            for notice in done.notices:
-                plain = {**notice, "start": _us(notice["start"]), "end": _us(notice["end"])}
-                self._journal.append([("notice", encode_body({key: plain[key] for key in NOTICE_KEYS}))])
             if not done.sent:
                 self.stopping.wait(OUTBOX_S)
         self._outbox.close()
@@ -131,10 +151,22 @@ def _us(moment: Any) -> int:
 
 
 def run(described: Described, data: Path, clock_path: Path, port: int, demo: bool) -> None:
-    """Serves until SIGTERM or SIGINT. `data/serve.json` receives the console's address once it listens."""
+    """Serves until SIGTERM or SIGINT. `data/serve.json` receives the console's address once it listens.
+
+    Raises StorageError when another process serves the same folder, SystemExit when the pipeline could not go on.
+    """
+    lock = FolderLock(data / "serve.lock")
+    try:
+        _serve(described, data, clock_path, port, demo)
+    finally:
+        lock.release()
+
+
+def _serve(described: Described, data: Path, clock_path: Path, port: int, demo: bool) -> None:
     clock = ClockFile(clock_path)
+    stop = threading.Event()
     advance = Advance(data, clock) if demo else None
-    pipeline = Pipeline(described, data, clock, advance)
+    pipeline = Pipeline(described, data, clock, advance, stop)
     forwarder = Forwarder(described, data) if described.plant.influx else None
     acts_journal, status_journal = Journal(data / "journal"), Journal(data / "journal")
     lock = threading.Lock()
@@ -154,7 +186,6 @@ def run(described: Described, data: Path, clock_path: Path, port: int, demo: boo
         demo=DemoConsole(data, clock, advance) if advance is not None else None,
     )
     listener = listen(port=port)
-    stop = threading.Event()
 
     async def until_signal() -> None:
         loop = asyncio.get_running_loop()
@@ -178,3 +209,5 @@ def run(described: Described, data: Path, clock_path: Path, port: int, demo: boo
         for thread in (pipeline, forwarder):
             if thread is not None and thread.is_alive():
                 thread.join(timeout=3.0)
+    if pipeline.failed:
+        raise SystemExit(1)

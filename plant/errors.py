@@ -11,9 +11,18 @@ A bad value is never an exception: it has a quality (`plant.reading.Quality`).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def shown(name: str | Path) -> str:
+    r"""A file's name as text: what of it is not UTF-8 (on a share of GBK names, say) as `\xNN`.
+
+    Such a name can neither be stored nor printed as it is.
+    """
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, order=True)
@@ -27,7 +36,7 @@ class Fault:
 
     def __str__(self) -> str:
         hint = f"\n    hint: {self.hint}" if self.hint else ""
-        return f"{self.file}:{self.line}: {self.message}{hint}"
+        return f"{shown(self.file)}:{self.line}: {self.message}{hint}"
 
 
 class KeepcleanError(Exception):

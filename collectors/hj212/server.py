@@ -88,9 +88,11 @@ class Listener:
         while True:
             try:
                 server = await asyncio.start_server(partial(self._accept, address), host, int(port))
-            except OSError as error:
+            except (OSError, ValueError, OverflowError) as error:
                 for station in self._by_address[address]:
-                    self._status.failure(station.name, f"cannot listen on {address}: {error.strerror or error}")
+                    self._status.failure(
+                        station.name, f"cannot listen on {address}: {getattr(error, 'strerror', None) or error}"
+                    )
                 await asyncio.sleep(RETRY_S)
                 continue
             self._servers.append(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -51,6 +52,14 @@ class _Columns:
     quality: list[int] = field(default_factory=list)
     finding: list[int] = field(default_factory=list)
 
+    def cut(self, rows: int) -> None:
+        """Takes back all but so many rows."""
+        for column in vars(self).values():
+            del column[rows:]
+
+
+_log = logging.getLogger(__name__)
+
 
 class Hj212Source:
     """Decodes what stations sent; `acknowledge` hears which packets are on disk, in the order in which they came."""
@@ -70,7 +79,12 @@ class Hj212Source:
             if item.packet.cn != station.cn:
                 continue
             before = len(columns.quality)
-            reason = _read(item, columns)
+            try:
+                reason = _read(item, columns)
+            except Exception as error:  # noqa: BLE001 - a fault of ours; raised, this packet would come for ever
+                _log.exception("a packet of %s could not be decoded", station.name)
+                columns.cut(before)
+                reason = f"keepclean failed at it: {type(error).__name__}"
             if reason:
                 rejected.setdefault(station.name, Rejected()).add(reason, item.packet.data.encode())
             if len(columns.quality) > before:
@@ -98,22 +112,22 @@ def _read(item: Arrived, columns: _Columns) -> str:
         if target.read in twice or target.flag in twice:
             value, quality, finding = nan, Quality.BAD, TWICE
         else:
-            value, quality, finding = _value(written, values.get(target.flag, ""))
+            value, quality, finding = _value(written, values.get(target.flag, ""), target.scale)
         if finding in (NOT_A_NUMBER, TWICE):
             reason = f"{target.read} is {finding}"
         columns.point.append(target.point)
         columns.time.append(time)
         columns.received.append(item.received)
-        columns.value.append(value * target.scale)
+        columns.value.append(value)
         columns.quality.append(quality)
         columns.finding.append(_INDEX[finding])
     return reason
 
 
-def _value(written: str, flag: str) -> tuple[float, Quality, str]:
-    """A value with its quality; what the flag says counts more than why there is no number."""
+def _value(written: str, flag: str, scale: float) -> tuple[float, Quality, str]:
+    """A value in the point's unit with its quality; what the flag says counts more than why there is no number."""
     quality, finding = judge(flag)
-    value = float(written) if _NUMBER.fullmatch(written) else nan
+    value = float(written) * scale if _NUMBER.fullmatch(written) else nan
     if isfinite(value):
         return value, quality, finding
     if quality == Quality.GOOD or not finding:

@@ -79,6 +79,11 @@ class Poller:
         self._search: Search | None = None
         self._failures = 0
 
+    @property
+    def name(self) -> str:
+        """The device's."""
+        return self._device.name
+
     async def run(self) -> None:
         """Polls until cancelled. What an interval's poll did not get is asked for again until the next one."""
         due = self._next()

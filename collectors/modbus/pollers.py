@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from collectors.keeping import keep
 from collectors.modbus.connection import Connection
 from collectors.modbus.line import Pace, line
 from collectors.modbus.poller import Poller, Sink
@@ -31,6 +32,7 @@ class Pollers:
         sink: Sink,
         status: Status,
     ) -> None:
+        self._status = status
         source = ModbusSource()
         self._connections: dict[str, Connection] = {}
         self.pollers = []
@@ -46,7 +48,7 @@ class Pollers:
 
     def start(self) -> list[asyncio.Task[None]]:
         """A task for each device; they run until cancelled."""
-        return [asyncio.create_task(poller.run()) for poller in self.pollers]
+        return [asyncio.create_task(keep(poller.name, poller.run, self._status.failure)) for poller in self.pollers]
 
     def close(self) -> None:
         """Closes the connections, after the tasks have ended."""

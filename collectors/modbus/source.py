@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from collectors.modbus.request import Request
 from collectors.modbus.transport import BITS
 from collectors.source import Decoded
 from plant.reading import Readings
+
+_log = logging.getLogger(__name__)
 
 
 class Polled(NamedTuple):
@@ -34,16 +37,32 @@ class ModbusSource:
         together: dict[int, list[Polled]] = {}
         for item in items:
             together.setdefault(id(item.request), []).append(item)
-        batches = []
+        batches, notices = [], []
         for polls in together.values():
             request = polls[0].request
             times = np.array([poll.time for poll in polls])
             received = np.array([poll.received for poll in polls])
-            batches.append(decode(request, words(request, [poll.data for poll in polls]), times, received))
-        return Decoded(Readings.join(batches))
+            try:
+                batches.append(decode(request, words(request, [poll.data for poll in polls]), times, received))
+            except Exception as error:  # noqa: BLE001 - a fault of ours at one request costs the others nothing
+                _log.exception("answers to %s could not be decoded", request)
+                notices.append(_notice(polls, f"keepclean failed at it: {type(error).__name__}"))
+        return Decoded(Readings.join(batches), notices=notices)
 
     def committed(self, items: Sequence[Polled]) -> None:
         """Nothing to do."""
+
+
+def _notice(polls: Sequence[Polled], evidence: str) -> dict[str, Any]:
+    first = polls[0]
+    start, end = first.received, polls[-1].received
+    return {
+        "point": first.request.points[0],
+        "start": start,
+        "end": end,
+        "finding": "answer cannot be decoded",
+        "evidence": evidence,
+    }
 
 
 def words(request: Request, data: Sequence[bytes]) -> NDArray[np.uint16]:

@@ -57,6 +57,12 @@ class Columns:
         self.time.append(time)
         self.value.append(value)
 
+    def cut(self, rows: int) -> None:
+        """Takes back all but so many rows."""
+        for column in (self.point, self.time, self.value):
+            del column[rows:]
+        self._found = [found for found in self._found if found[0] < rows]
+
     def readings(self, points: tuple[str, ...], scales: NDArray[np.float64]) -> Readings:
         """All of it; values times the scale of their points, what is not a finite number then is bad."""
         point = np.array(self.point, np.int32)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,6 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from collectors.mqtt.session import CONNECT_WITHIN_S, OLD_VERSION, host_port, tls
-from collectors.mqtt.suggest import VALUES_MAX, Found, Suggestion, describe_payload
 from plant.errors import DeviceError
 from plant.model import Broker
 
@@ -90,14 +89,6 @@ class Listening:
             if self.samples + len(payload) <= SAMPLES_MAX:
                 heard.payloads.append(payload)
                 self.samples += len(payload)
-
-
-@dataclass(frozen=True)
-class Group:
-    """Topics that one device of a description would read, and how."""
-
-    suggestion: Suggestion
-    topics: tuple[Heard, ...]
 
 
 def listen(
@@ -220,51 +211,3 @@ class _Listener:
             self._found.beyond += 1
             return
         self._found.take(topic, bytes(message.payload), message.retain, time.monotonic())
-
-
-def groups(found: Listening) -> tuple[list[Group], list[tuple[Heard, str]]]:
-    """Topics as devices that would read them, and those that cannot be read with the reason.
-
-    Topics are one group when one device reads them all: bare numbers beside each other, a Shelly's components, a
-    Sparkplug edge node's births and data.
-    """
-    merged: dict[tuple[str, str], Group] = {}
-    unread: list[tuple[Heard, str]] = []
-    for topic in sorted(found.topics):
-        heard = found.topics[topic]
-        if not heard.payloads and heard.longest > PAYLOAD_MAX:
-            unread.append((heard, f"{heard.longest:,} bytes: too long to be a reading"))
-            continue
-        one = describe_payload(topic, list(heard.payloads))
-        if one.payload is None:
-            unread.append((heard, one.remark))
-            continue
-        key = (one.payload, one.topic)
-        before = merged.get(key)
-        merged[key] = Group(_both(before.suggestion, one), (*before.topics, heard)) if before else Group(one, (heard,))
-    return list(merged.values()), unread
-
-
-def _both(one: Suggestion, other: Suggestion) -> Suggestion:
-    values: dict[str, Found] = {value.read: value for value in (*one.values, *other.values)}
-    remark = one.remark or other.remark
-    if len(values) > VALUES_MAX:
-        remark = f"{len(values):,} values, of which {VALUES_MAX} are shown"
-    return replace(one, values=tuple(values.values())[:VALUES_MAX], remark=remark)
-
-
-def names(found: Sequence[Group]) -> list[str]:
-    """A name for the device of each group, from its topic; each is used once."""
-    used: set[str] = set()
-    chosen = []
-    for group in found:
-        plain = group.suggestion.topic.replace("{read}", "").lower()
-        parts = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plain).split("_")
-        name = "_".join(part for part in parts if part)[-40:].strip("_") or "topics"
-        name = name if name[0].isalpha() else f"t_{name}"
-        number, free = 2, name
-        while free in used:
-            free, number = f"{name}_{number}", number + 1
-        used.add(free)
-        chosen.append(free)
-    return chosen

@@ -22,7 +22,7 @@ import numpy as np
 from collectors.mqtt.payload import Received
 
 RING = 1024
-KNOWN_MAX = 4096
+KNOWN_MAX = 16_384
 NUMBER_MAX = 1 << 63
 MARK = "mqtt/delivered/"
 _NUMBER = struct.Struct("<Q")

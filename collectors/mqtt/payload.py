@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -18,6 +19,9 @@ Received = tuple[int, str, bytes]
 _Readers = tuple[tuple[str, Reader], ...]
 # topics of Sparkplug devices that nobody reads are learnt as they come
 LEARNT_MAX = 10_000
+
+
+_log = logging.getLogger(__name__)
 
 
 class Decoder:
@@ -51,7 +55,13 @@ class Decoder:
             if readers is None:
                 readers = self._learn(topic)
             for device, reader in readers:
-                reason = reader(received, payload, columns)
+                before = len(rows)
+                try:
+                    reason = reader(received, payload, columns)
+                except Exception as error:  # noqa: BLE001 - a fault of ours; raised, this message would come for ever
+                    _log.exception("a message on %s could not be decoded", topic)
+                    columns.cut(before)
+                    reason = f"keepclean failed at it: {type(error).__name__}"
                 if reason:
                     rejected.setdefault(device, Rejected()).add(reason, payload)
             add_received(received)

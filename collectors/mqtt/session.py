@@ -46,10 +46,11 @@ KEEPALIVE_S = 30
 REFUSALS_BEFORE_311 = 2
 UNSUPPORTED_VERSION = 132
 PAUSE_FIRST_S, PAUSE_LAST_S = 1.0, 15.0
-RETAIN_NEVER = 2
+RETAIN_AT_SUBSCRIBE, RETAIN_NEVER = 0, 2
 SETTLE_WITHIN_S = 0.7
 CONNECT_WITHIN_S = 3.0
 LOOK_EVERY_S = 1.0
+READ_FOR_S = 0.05
 QOS0_WAITING_MAX = 100_000
 PUBACK = struct.Struct("!BBH")
 
@@ -105,19 +106,24 @@ class Session:
         window: Callable[[int], None],
         waiting: Callable[[], int] = lambda: 0,
         notice: Callable[[str, str], None] = lambda _finding, _evidence: None,
+        remember: Callable[[int], None] = lambda _count: None,
+        *,
         resumes: bool = False,
+        dropped: int | None = None,
     ) -> None:
         """`topics` has at least one route; messages go to `put` with what acknowledges them.
 
         `window` hears how many messages the broker sends without acknowledgement; `waiting` says how many items wait
-        for the disk; `notice` takes a finding and its evidence; `resumes` says that there was a session before.
+        for the disk; `notice` takes a finding and its evidence; `remember` takes the broker's count of dropped
+        messages, which was `dropped` in an earlier life; `resumes` says that there was a session before.
 
         Raises OSError when a password or certificate file, relative to `folder`, cannot be read;
         ValueError for a wrong URL.
         """
         self._broker, self._topics, self._clock, self._status = broker, topics, clock, status
         self._put, self._window, self._waiting = put, window, waiting
-        self._notice, self._resumes, self._dropped = notice, resumes, Dropped()
+        self._notice, self._remember = notice, remember
+        self._resumes, self._dropped = resumes, Dropped(dropped)
         self._host, self._port = host_port(url)
         self._tls = tls(broker, url, folder)
         self._password: str | None = None
@@ -126,8 +132,9 @@ class Session:
         # a broker that hangs on MQTT 5 can be named with the version it speaks: mqtt://host:port?version=3.1.1
         old = urlsplit(url).query == OLD_VERSION
         self._version = MQTTProtocolVersion.MQTTv311 if old else MQTTProtocolVersion.MQTTv5
+        self._only_311 = old
         self._connection = 0
-        self._connected = self._ever_connected = False
+        self._connected = False
         self._refusals = 0
         self._stamp = 0
         self._arrived: list[Item] = []
@@ -136,6 +143,7 @@ class Session:
         self._settling: int | None = None
         self._counting: int | None = None
         self._ask_counts = True
+        self._forgetting = self._unsubscribed = False
         self._stopping = threading.Event()
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
@@ -163,6 +171,15 @@ class Session:
         if not self._thread.is_alive():
             os.close(self._wake_read)
             os.close(self._wake_write)
+
+    def forgotten(self) -> None:
+        """Hears that it is on disk that the packet ids of an old session mean nothing any more.
+
+        A new session is subscribed to only then: killed in between, the messages that came under its ids would be taken
+        for those that the old one brought under the same.
+        """
+        self._forgetting = False
+        self._wake()
 
     def _wake(self) -> None:
         try:
@@ -200,10 +217,10 @@ class Session:
             self._send(client, buffered)
             flushed = buffered.flush()
             poll.modify(buffered.fileno(), select.POLLIN if flushed else select.POLLIN | select.POLLOUT)
-            ready = dict(poll.poll(int(LOOK_EVERY_S * 1000)))
+            ready = dict(poll.poll(0 if buffered.pending() else int(LOOK_EVERY_S * 1000)))
             if self._wake_read in ready:
                 os.read(self._wake_read, 1 << 16)
-            if ready.get(buffered.fileno(), 0) & ~select.POLLOUT:
+            if ready.get(buffered.fileno(), 0) & ~select.POLLOUT or buffered.pending():
                 self._read(client, buffered)
             now = time.monotonic()
             if now >= misc_at:
@@ -221,8 +238,10 @@ class Session:
                     self._settling = self._subscribe(client, self._topics.subscriptions()[:1])
 
     def _read(self, client: _Client, buffered: BufferedSocket) -> None:
+        until = time.monotonic() + READ_FOR_S
         while client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and buffered.pending():
-            pass
+            if time.monotonic() > until:
+                break
         if self._arrived:
             arrived, self._arrived = self._arrived, []
             self._put(arrived)
@@ -234,6 +253,11 @@ class Session:
             here = self._connection
             pack = PUBACK.pack
             buffered.send(b"".join([pack(mqtt.PUBACK, 2, packet) for at, packet, _ in deliveries if at == here]))
+        if self._unsubscribed and not self._forgetting:
+            self._unsubscribed = False
+            self._subscribe(client, self._topics.subscriptions())
+            if self._ask_counts:
+                self._counting = self._subscribe(client, [DROPPED_TOPIC], RETAIN_AT_SUBSCRIBE)
         while self._publications:
             client.publish(*self._publications.popleft())
         if client.want_write():
@@ -249,9 +273,7 @@ class Session:
                     buffered.flush()
             except (OSError, ValueError) as error:
                 _log.debug("the connection was gone before DISCONNECT: %s", error)
-        elif not self._ever_connected and self._refusals >= REFUSALS_BEFORE_311 and not self._old():
-            self._version = MQTTProtocolVersion.MQTTv311
-            self._say("the broker does not speak MQTT 5: falling back to 3.1.1")
+        self._choose_version()
         gone: Any = client.socket()
         if gone is not None:
             gone.close()
@@ -263,6 +285,20 @@ class Session:
         self._arrived.clear()
         if self._status.broker:
             self._status.broker.connected = False
+
+    def _choose_version(self) -> None:
+        """3.1.1 for good where the broker refuses MQTT 5; for the next attempt where it only does not answer.
+
+        A broker that is starting, or a proxy before it, also hangs up or is slow.
+        """
+        if self._only_311:
+            self._version = MQTTProtocolVersion.MQTTv311
+        elif self._connected or self._old() or self._refusals < REFUSALS_BEFORE_311:
+            self._version = MQTTProtocolVersion.MQTTv5
+        else:
+            self._refusals = 0
+            self._version = MQTTProtocolVersion.MQTTv311
+            self._say("the broker does not answer to MQTT 5: trying 3.1.1")
 
     def _old(self) -> bool:
         return self._version == MQTTProtocolVersion.MQTTv311
@@ -294,8 +330,7 @@ class Session:
         ) -> None:
             if reason.is_failure:
                 self._say(f"the broker refused: {reason}")
-                if reason.value == UNSUPPORTED_VERSION:
-                    self._refusals = REFUSALS_BEFORE_311
+                self._only_311 |= not self._old() and reason.value == UNSUPPORTED_VERSION
                 return
             self._begin(client, flags.session_present, given)
 
@@ -304,7 +339,7 @@ class Session:
         ) -> None:
             if reason.is_failure and not self._stopping.is_set():
                 self._say(f"connection lost: {reason}")
-            if not self._ever_connected:
+            if not self._connected:
                 self._refusals += 1
 
         client.on_connect = connected
@@ -316,24 +351,23 @@ class Session:
 
     def _begin(self, client: _Client, session_present: bool, given: Properties | None) -> None:
         v5 = self._version == MQTTProtocolVersion.MQTTv5
-        self._connected = self._ever_connected = True
+        self._connected = True
+        self._refusals = 0
         self._window(RECEIVE_MAXIMUM if v5 else WINDOW_311)
         if self._status.broker:
-            self._status.broker.connected = True
             self._status.broker.protocol = "MQTT 5" if v5 else "MQTT 3.1.1"
             self._status.broker.session_present = session_present
             self._status.broker.connections += 1
         found = doubts(given, SESSION_EXPIRY_S) if v5 else []
         if not session_present:
-            self._arrived.append(FORGET)
+            self._forgetting = True
+            self._put([FORGET])
             if self._resumes:
                 found.append(FORGOTTEN)
         self._resumes = True
         for doubt in found:
             self._doubt(doubt)
-        self._subscribe(client, self._topics.subscriptions())
-        if self._ask_counts:
-            self._counting = self._subscribe(client, [DROPPED_TOPIC])
+        self._unsubscribed = True
 
     def _doubt(self, reason: str) -> None:
         _log.warning("broker %s:%s: %s", self._host, self._port, reason)
@@ -341,9 +375,9 @@ class Session:
         if self._status.broker and reason not in self._status.broker.doubts:
             self._status.broker.doubts.append(reason)
 
-    def _subscribe(self, client: mqtt.Client, names: list[str]) -> int | None:
+    def _subscribe(self, client: mqtt.Client, names: list[str], retained: int = RETAIN_NEVER) -> int | None:
         if self._version == MQTTProtocolVersion.MQTTv5:
-            options = SubscribeOptions(qos=1, retainHandling=RETAIN_NEVER)
+            options = SubscribeOptions(qos=1, retainHandling=retained)
             return client.subscribe([(name, options) for name in names])[1]
         return client.subscribe([(name, 1) for name in names])[1]
 
@@ -351,6 +385,8 @@ class Session:
         if number == self._settling:
             self._settling = None
         refused = [str(code) for code in codes if code.is_failure]
+        if self._status.broker:
+            self._status.broker.connected = self._connected
         if number == self._counting:  # the broker's own counts are a courtesy
             self._counting = None
         elif refused:
@@ -372,7 +408,9 @@ class Session:
             if topic == DROPPED_TOPIC:
                 more = self._dropped.more(bytes(found.payload))
                 if more:
-                    self._doubt(f"the broker has dropped {more:,} messages that did not fit into its queues")
+                    self._doubt(f"the broker's queues did not take at least {more:,} messages (not only ours)")
+                if self._dropped.last is not None:
+                    self._remember(self._dropped.last)
                 client.ack(packet, qos)
                 return
             if found.retain:
@@ -382,7 +420,7 @@ class Session:
                 return
             if qos:
                 self._arrived.append(((stamp, topic, bytes(found.payload)), (connection, packet, found.dup)))
-            elif self._waiting() < QOS0_WAITING_MAX:
+            elif self._waiting() + len(self._arrived) < QOS0_WAITING_MAX:
                 self._arrived.append(((stamp, topic, bytes(found.payload)), None))
             elif self._status.broker:
                 self._status.broker.dropped += 1  # QoS 0 promises nothing; it is counted, and shown

@@ -21,17 +21,18 @@ def doubts(properties: Properties | None, expiry_s: int) -> list[str]:
 
 
 class Dropped:
-    """Follows the broker's own count of dropped messages."""
+    """Follows the broker's own count of dropped messages, which begins anew when the broker does."""
 
-    def __init__(self) -> None:
-        self._last: int | None = None
+    def __init__(self, last: int | None) -> None:
+        """`last` is the count that was heard in an earlier life."""
+        self.last = last
 
     def more(self, payload: bytes) -> int:
         """By how much the count has risen since it was last heard; 0 the first time, and for anything that is none."""
-        try:
-            count = int(payload)
-        except ValueError:
+        if not payload.isdigit():
             return 0
-        rise = count - self._last if self._last is not None else 0
-        self._last = count
-        return max(rise, 0)
+        count = int(payload)
+        before, self.last = self.last, count
+        if before is None:
+            return 0
+        return count - before if count >= before else count

@@ -256,3 +256,56 @@ def test_stopping_commits_what_was_received(full: bool) -> None:
     assert not thread.is_alive()
     assert ("ack 1" in bench.log) == (not full)
     assert sorted(bench.values()) == ([] if full else [1.0, 2.0])
+
+
+def test_a_fault_of_ours_ends_the_thread_and_is_told() -> None:
+    """Promise 1: what a source has remembered but never brought to disk must not live on: the process starts anew."""
+    bench = Bench()
+
+    def fails(_items: Sequence[object]) -> Decoded:
+        raise ZeroDivisionError("a bug")
+
+    bench.scale.decode = fails  # type: ignore[method-assign]
+    bench.message(1)
+    bench.hand.now += 1
+    bench.committer.run()
+    assert isinstance(bench.committer.broken, ZeroDivisionError)
+    assert bench.log == []
+
+
+def test_one_source_that_cannot_acknowledge_costs_the_others_nothing() -> None:
+    """Promise 6: all others are told what is on disk; then the process starts anew."""
+    bench = Bench()
+
+    def fails(_items: Sequence[object]) -> None:
+        raise ZeroDivisionError("a bug")
+
+    bench.polls.committed = fails  # type: ignore[method-assign]
+    bench.poll(polled(1.0))
+    bench.message(7)
+    bench.after(0.2)
+    assert bench.log == ["commit", "ack 7"]
+    assert isinstance(bench.committer.broken, ZeroDivisionError)
+
+
+def test_many_readings_are_several_rows_of_one_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite takes no value of a gigabyte: a group of any size is written, all of it or nothing."""
+    monkeypatch.setattr("collectors.commit.ROWS_MAX", 4)
+    bench = Bench()
+    for number in range(10):
+        bench.poll(polled(float(number)))
+    bench.after(0.2)
+    assert bench.log == ["commit"]
+    assert [len(row.readings) for row in bench.journal.rows if row.readings] == [4, 4, 2]
+    assert bench.values() == [float(number) for number in range(10)]
+
+
+def test_what_was_polled_is_committed_at_the_end_of_a_pause() -> None:
+    """An orderly end during a pause for the budget loses nothing that was received."""
+    bench = Bench(budget=1000)
+    bench.journal.used = 1000
+    bench.after(1.0)
+    bench.poll(polled(1.0))
+    bench.committer.stop()
+    bench.committer.run()
+    assert bench.values() == [1.0]

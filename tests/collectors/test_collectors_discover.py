@@ -18,7 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors.check import check
 from collectors.mqtt import discover
-from collectors.mqtt.discover import Listening, groups, listen, names
+from collectors.mqtt.discover import Listening, listen
+from collectors.mqtt.grouping import alike, groups, names
 from plant.errors import DeviceError
 from plant.model import Broker
 
@@ -176,3 +177,18 @@ def test_hundreds_of_topics_give_lines_that_a_description_accepts() -> None:
     loaded = yaml.safe_load("\n".join(lines))
     made = plant(loaded["devices"], loaded["points"], broker={"url": "mqtt://b", "client_id": "x"})
     assert check(made, HERE / "plant.yaml", lambda _: 1) == []
+
+
+def test_topics_of_one_pattern_are_shown_once() -> None:
+    """Groups that differ in one level of their topic only are one; those that hold something else are not."""
+    found = Listening()
+    for number in range(50):
+        found.take(f"hall/meter-{number}/state", b'{"kwh": 1}', False, 0.0)
+    for topic, payload in (("hall/a/state", b'{"other": 1}'), ("hall/meter-1/more", b'{"kwh": 1}')):
+        found.take(topic, payload, False, 0.0)
+    shown = {group.suggestion.topic: (count, shared) for group, count, shared in alike(groups(found)[0])}
+    assert shown == {
+        "hall/a/state": (1, ""),
+        "hall/meter-0/state": (50, "hall/+/state"),
+        "hall/meter-1/more": (1, ""),
+    }

@@ -198,6 +198,15 @@ def test_units_and_scale() -> None:
     ]
 
 
+def test_a_number_too_large_for_its_points_unit_is_bad() -> None:
+    """1e308 L/s are no finite number of m3/h: bad without a value, never infinite."""
+    data = "DataTime=20260501080000;w00000-Avg=1e308,w00000-Flag=N"
+    found, _ = decoded([real_time(data, cn="2051")])
+    assert np.isnan(found.readings.value).tolist() == [True]
+    assert found.readings.quality.tolist() == [Quality.BAD]
+    assert found.rejected["station"].reason == "w00000-Avg is not a number"
+
+
 def test_a_packet_of_2005_without_qn_and_flag_is_read_and_has_no_reply() -> None:
     """HJ/T 212-2005 has neither QN nor Flag in an upload, and codes of its own."""
     [packet] = packets(frame(b"ST=32;CN=2011;PW=123456;MN=LD130133000015;CP=&&DataTime=20160824003817;060-Rtd=1.803&&"))

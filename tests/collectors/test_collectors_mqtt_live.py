@@ -23,7 +23,7 @@ from collectors_plant import mqtt as mqtt_device
 from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors.collect import collect
-from collectors.mqtt.identity import Delivery, Item
+from collectors.mqtt.identity import FORGET, Delivery, Item
 from collectors.mqtt.session import Session, host_port
 from collectors.mqtt.topics import topics
 from collectors.status import FILE, Status
@@ -152,6 +152,8 @@ def test_what_was_not_acknowledged_comes_again(broker: int, tmp_path: Path) -> N
             lambda window: None,
         )
         session.start()
+        await until(lambda: FORGET in arrived or deliveries() or count)
+        session.forgotten()
         await until(lambda: status.broker and status.broker.connected and len(deliveries()) >= count)
         session.acknowledge(deliveries()[:acknowledge])
         session.acknowledge([(connection - 1, packet, repeated) for connection, packet, repeated in deliveries()])

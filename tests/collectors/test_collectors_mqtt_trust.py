@@ -37,9 +37,11 @@ def test_what_a_connack_gives_cause_to_doubt() -> None:
 
 
 def test_a_rising_count_of_dropped_messages_is_heard() -> None:
-    """The count at our coming is nobody's news; rubbish is no count."""
-    dropped = Dropped()
+    """The first count ever is nobody's news; a lower one is that of a broker begun anew; rubbish is no count."""
+    dropped = Dropped(None)
     assert [dropped.more(payload) for payload in (b"5", b"5", b"x", b"8", b"0", b"2")] == [0, 0, 0, 3, 0, 2]
+    assert Dropped(8).more(b"9") == 1, "while keepclean was away"
+    assert Dropped(8).more(b"3") == 3, "the broker began anew and has dropped three since"
 
 
 def described(port: int, scheme: str = "mqtt", **broker: Any) -> Plant:

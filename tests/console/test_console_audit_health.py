@@ -15,7 +15,7 @@ from console.views_kpis import values
 from console.words import Words
 from historian.tables import BLOCKS, DRIFT, FACTS, KPI, NOTICES, READINGS
 from plant.clock import PlantClock, to_datetime
-from plant.reading import HOUR, MINUTE
+from plant.reading import HOUR, MINUTE, SECOND
 
 PLANT = example_plant()
 
@@ -123,6 +123,17 @@ def test_coverage_counts_missing_minutes_as_zero() -> None:
     seen = health([reading("mains_kwh", MINUTE), reading("gas", MINUTE)], facts)
     assert seen["mains_kwh"].coverage == pytest.approx(0.5)
     assert seen["gas"].coverage == 0.0 and seen["gas"].poor
+
+
+def test_a_plant_of_ten_minutes_is_not_poor_for_its_youth() -> None:
+    """What lies before the first minute, and the first itself, is no gap; a point that came later has one."""
+    minutes = [{"point": "mains_kwh", "minute": to_datetime(NOW - back * MINUTE), "coverage": 1.0} for back in range(9)]
+    first = {"point": "mains_kwh", "minute": to_datetime(NOW - 9 * MINUTE), "coverage": 0.2}
+    late = [{"point": "gas", "minute": to_datetime(NOW - back * MINUTE), "coverage": 1.0} for back in range(3)]
+    seen = health([reading("mains_kwh", 10 * SECOND), reading("gas", 10 * SECOND)], [first, *minutes, *late])
+    assert seen["mains_kwh"].coverage == 1.0
+    assert not seen["mains_kwh"].poor
+    assert seen["gas"].coverage == pytest.approx(1 / 3)
 
 
 def test_notices_are_the_newest_first_and_may_name_no_point() -> None:

@@ -155,6 +155,10 @@ def test_marks_are_written_with_their_messages_or_not_at_all(tmp_path: Path) -> 
     assert journal.marks("mqtt/") == {"mqtt/1": b"a", "mqtt/2": b"b"}
     journal.append([], {"mqtt/1": b"", "mqtt/2": b"d"})
     assert Journal(tmp_path).marks("mqtt/") == {"mqtt/2": b"d"}
+    with sqlite3.connect(journal.path) as other:
+        other.execute("UPDATE mark SET body = x'00' WHERE name = 'mqtt/2'")
+    other.close()
+    assert Journal(tmp_path).marks("") == {"files/1": b"c"}, "a damaged mark says nothing"
 
 
 def test_columns_of_different_length_are_damage() -> None:

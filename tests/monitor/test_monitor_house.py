@@ -50,7 +50,7 @@ def test_readme_names_only_what_make_and_the_command_line_have() -> None:
     readme = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"make ([a-z]+)", readme)) - {"alone"} <= targets
-    cli = (ROOT / "monitor" / "cli.py").read_text()
+    cli = "".join(path.read_text() for path in sorted((ROOT / "monitor").glob("cli*.py")))
     for command in set(re.findall(r"keepclean ([a-z]+) ", readme)) - {"watches", "never"}:
         assert f"def {command}" in cli or command == "grafana", command
 

@@ -139,6 +139,31 @@ def test_without_flags_it_asks(tmp_path: Path) -> None:
     assert "compare" in done.output
 
 
+@pytest.mark.server
+@needs_mosquitto
+def test_it_asks_for_a_topic_as_well(tmp_path: Path) -> None:
+    """Broker, topic, kind and unit; the name, the part, the zone and the currency have defaults."""
+    with mosquitto(tmp_path) as port, publishing(port, lambda n: {"hall/flow": b"%d" % n}):
+        typed = f"\n\nAsia/Shanghai\n\nmqtt://127.0.0.1:{port}\nhall/flow\nrate\nm3/h\n"
+        done = keepclean("init", str(tmp_path / "new"), typed=typed)
+    assert done.exit_code == 0, done.output
+    found = describe(tmp_path / "new" / "plant.yaml").plant
+    assert (found.points["flow"].kind, found.points["flow"].unit) == (Kind.RATE, "m3/h")
+    assert found.kpis["consumption"].unit == "m3"
+    assert "guess" not in done.output
+
+
+def test_a_serial_line_is_written_with_its_settings(tmp_path: Path) -> None:
+    """Path, id, baud rate and parity."""
+    serial = ("--meter", "/dev/ttyUSB0", "--unit", "5", "--baud", "19200", "--parity", "even")
+    done = keepclean("init", str(tmp_path), *serial, "--profile", "chint-dtsu666", "--no-probe")
+    assert done.exit_code == 0, done.output
+    device = describe(tmp_path / "plant.yaml").plant.devices["meter"]
+    assert isinstance(device, Modbus)
+    assert (device.address, device.device_id) == ("/dev/ttyUSB0", 5)
+    assert (device.serial.baud, device.serial.parity) == (19200, "even")
+
+
 def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
     """Nor is anybody asked or connected to before that is known."""
     (tmp_path / "plant.yaml").write_text("mine")
@@ -170,6 +195,8 @@ def test_no_meter_no_file_unless_told(tmp_path: Path) -> None:
         (("--topic", "a/#", "--broker", "mqtt://h"), "not one topic"),
         (("--topic", "a", "--broker", "http://h"), "mqtt://host:port"),
         (("--meter", "modbus://h/1", "--no-probe"), "--profile"),
+        (("--meter", "modbus://h/1", "--topic", "a"), "one meter or one topic"),
+        (("--topic", "a", "--broker", "mqtt://h", "--kind", "sum"), "counter, rate, level"),
     ],
 )
 def test_wrong_flags_are_told_before_anything_connects(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
