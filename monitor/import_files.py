@@ -13,10 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from collectors.files.blocks import size_and_time
+from collectors.files.disk import size_and_time
 from collectors.files.marks import IMPORT_MARKS, FileMark, fresh_mark
 from collectors.files.samples import MARKS as SAMPLE_MARKS
-from collectors.files.samples import Due, superseded
+from collectors.files.samples import known_dues, superseded
 from collectors.files.sift import RejectedRows
 from collectors.files.stream import FileReader, OpenFile, Part
 from historian.reader import Reader
@@ -26,7 +26,7 @@ from monitor.describe import Described
 from pipeline.plans import HORIZON
 from pipeline.unit_step import FIRST_BATCH_US
 from plant.clock import to_datetime
-from plant.errors import ConfigurationError, Fault, StorageError
+from plant.errors import ConfigurationError, Fault, StorageError, shown
 from plant.reading import DAY, HOUR, MINUTE, SECOND, Readings
 
 PARTS_A_COMMIT = 8
@@ -104,7 +104,7 @@ def report(done: Imported, dry_run: bool, wall: Callable[[int], str]) -> Iterato
     many = f"{done.readings:,} readings of {len(done.points)} points"
     span = f", {wall(done.first)} to {wall(done.last)}" if done.first is not None and done.last is not None else ""
     rate = f", {(done.readings - done.known) / max(done.seconds, 1e-9):,.0f}/s" if done.seconds > BAR_AFTER_S else ""
-    yield f"{done.path}: {many}{span}{rate}{'; nothing was written' if dry_run else ''}"
+    yield f"{shown(done.path)}: {many}{span}{rate}{'; nothing was written' if dry_run else ''}"
     if done.known == done.readings and done.known and not dry_run:
         yield "  this very content was imported before: nothing was written again"
     elif done.known and not dry_run:
@@ -112,7 +112,7 @@ def report(done: Imported, dry_run: bool, wall: Callable[[int], str]) -> Iterato
     if done.rejected.count:
         yield f"  {done.rejected.count:,} values rejected, for instance:"
         for sample in done.rejected.samples:
-            yield f"    {done.path}:{sample.line}: {sample.reason}: {sample.text}"
+            yield f"    {shown(done.path)}:{sample.line}: {sample.reason}: {sample.text}"
     if done.late:
         yield (
             f"  about {done.late:,} readings lie more than 24 h behind the plant's settled time: they are kept in the "
@@ -156,10 +156,11 @@ class _Writer:
         """Writes what of a file is not on disk yet."""
         name = IMPORT_MARKS + done.mark.hash
         stored = self._journal.marks(name).get(name)
-        mark = FileMark.decode(stored).moved(done.mark) if stored else done.mark
+        known = FileMark.decode(stored) if stored else None
+        mark = known.moved(done.mark) if known is not None else done.mark
         done.known = mark.readings
         began = time.monotonic()
-        dues = {key: Due.decode(body) for key, body in self._journal.marks(SAMPLE_MARKS).items()}
+        dues = known_dues(self._journal.marks(SAMPLE_MARKS))
         if not mark.done:
             for parts in _grouped(file.parts(self._times.now, mark.line)):
                 self._check(done, mark)
@@ -188,7 +189,7 @@ class _Writer:
             hint = f"{mark.readings:,} readings are on disk; import it again when nobody writes it"
             raise ConfigurationError([Fault(done.path, 1, "was changed while it was read", hint)])
         if self._journal.used_bytes() >= self._budget:
-            message = f"the journal has reached its budget of {self._budget / GIB:g} GiB ({done.path}: {again})"
+            message = f"the journal has reached its budget of {self._budget / GIB:g} GiB ({shown(done.path)}: {again})"
             raise StorageError(f"{message}; let `keepclean run` process it first")
 
     def _messages(self, readings: Readings) -> Iterator[tuple[Kind, bytes]]:

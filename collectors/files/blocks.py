@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
-from collectors.files.table import BEYOND, LINE, SAMPLE_CHARACTERS, Table, is_parquet, scan_lines
+from collectors.files.disk import opened
+from collectors.files.table import BEYOND, BROKEN, LINE, SAMPLE_CHARACTERS, Table, is_parquet, scan_lines, unreadable
 from plant.errors import ConfigurationError, Fault
 
 BLOCK_BYTES = 512 * 1024
@@ -48,10 +48,10 @@ def blocks(table: Table) -> Iterator[Block]:
         if is_parquet(table.path):
             yield from _parquet(table)
         else:
-            with table.path.open("rb") as file:
+            with opened(table.path) as file:
                 yield from _csv(table, file, max(table.path.stat().st_size, 1))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ConfigurationError([Fault(table.path, 1, f"cannot be read: {error}")]) from error
+    except BROKEN as error:
+        raise unreadable(table.path, error) from error
 
 
 def _csv(table: Table, file: BinaryIO, size: int) -> Iterator[Block]:
@@ -92,7 +92,7 @@ def _block(table: Table, body: bytes, first: int, share: float) -> Block:
 def _parquet(table: Table) -> Iterator[Block]:
     columns = max(len(table.schema), 1)
     fetched, rows = max(FETCHED_CELLS // columns, 1), max(BLOCK_CELLS // columns, 1)
-    total = max(int(pl.scan_parquet(table.path).select(pl.len()).collect().item()), 1)
+    total = max(int(table.rows.select(pl.len()).collect().item()), 1)
     for start in range(0, total, fetched):
         frame = table.rows.slice(start, fetched).collect()
         for at in range(0, frame.height, rows):
@@ -103,9 +103,3 @@ def _parquet(table: Table) -> Iterator[Block]:
 
 def _shown(line: bytes) -> str:
     return line.rstrip(b"\r\n")[:SAMPLE_CHARACTERS].decode("utf-8", "replace")
-
-
-def size_and_time(path: Path) -> tuple[int, int]:
-    """What tells whether a file was changed: its size [bytes] and time of change [ns]. Raises OSError."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns

@@ -12,7 +12,7 @@ import polars as pl
 
 from collectors.files.layout import described, is_long, rows
 from collectors.files.sift import FINDINGS, RejectedRows, sift
-from collectors.files.table import open_table
+from collectors.files.table import BROKEN, open_table, unreadable
 from collectors.files.zones import resolve
 from plant.errors import ConfigurationError, Fault
 from plant.model import Plant
@@ -99,12 +99,11 @@ def read_files(plant: Plant, paths: Sequence[Path]) -> History:
     frames, rejected = [], []
     for table, layout, lazy in tables:
         try:
-            read = lazy.collect(engine="streaming")
-        except pl.exceptions.PolarsError as error:
-            raise ConfigurationError([Fault(table.path, 1, f"cannot be read: {error}")]) from error
-        read = read.sort("line", maintain_order=True)
-        read = read.with_columns(resolve(read, zone, layout.midnight_closes_day).alias("time"))
-        frame, refused = sift(read, table)
+            read = lazy.collect(engine="streaming").sort("line", maintain_order=True)
+            read = read.with_columns(resolve(read, zone, layout.midnight_closes_day).alias("time"))
+            frame, refused = sift(read, table)
+        except BROKEN as error:
+            raise unreadable(table.path, error) from error
         frames.append(frame)
         rejected.append(refused)
     merged = pl.concat(frames).sort("time", maintain_order=True) if frames else _EMPTY

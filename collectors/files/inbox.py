@@ -6,22 +6,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from collectors.files.blocks import size_and_time
+from polars.exceptions import PanicException
+
+from collectors.files.disk import opened, size_and_time
 from collectors.files.marks import FOLDER_MARKS, FileMark, begins_with, fresh_mark
 from collectors.files.samples import MARKS as SAMPLE_MARKS
-from collectors.files.samples import Due, Validity, superseded
+from collectors.files.samples import Due, Validity, known_dues, superseded
 from collectors.files.source import Brought, FilesSource
 from collectors.files.stream import FileReader, Part, said
 from collectors.source import Rejected
 from collectors.status import Status
 from journal.journal import Journal
 from plant.clock import PlantClock
-from plant.errors import ConfigurationError, StorageError
+from plant.errors import ConfigurationError, StorageError, shown
 from plant.model import Manual, Plant
 from plant.reading import Readings
 
@@ -31,6 +33,8 @@ UNENDED_QUIET_S = 30.0
 FLYING_MAX = 2
 SUFFIXES = (".csv", ".parquet")
 REJECTED, UNREADABLE = "rows of a file rejected", "file cannot be read"
+UNFORESEEN = (Exception, PanicException)
+"""Whatever one file brings about: what polars calls a panic is no `Exception`."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,12 +81,14 @@ class Inbox:
         self._read_marks, self._clock, self._commits, self._status = marks, clock, commits, status
         self._monotonic = monotonic
         self._source = FilesSource(status, self._landed)
-        self._files = {name: FileMark.decode(body) for name, body in marks(FOLDER_MARKS).items()}
+        known = {name: FileMark.decode(body) for name, body in marks(FOLDER_MARKS).items()}
+        self._files = {name: mark for name, mark in known.items() if mark is not None}
         self._dues: dict[str, Due] = {}
         self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
         self._open: _Open | None = None
         self._refused: set[str] = set()
         self._away: set[str] = set()
+        self._troubled: dict[Path, str] = {}
         self._lock = threading.Lock()
         self._flying = 0
         self._wake = threading.Event()
@@ -96,6 +102,11 @@ class Inbox:
             except StorageError as error:
                 _log.warning("the folders wait: %s", error)
                 pause = LOOK_EVERY_S
+            except UNFORESEEN as error:  # a thread that ended would leave every folder unread, and tell nobody
+                _log.error("the folders go on", exc_info=error)
+                for device in self._folders:
+                    self._status.failure(device, _unforeseen(error))
+                self._open, pause = None, LOOK_EVERY_S
             self._wake.wait(pause)
             self._wake.clear()
 
@@ -140,7 +151,7 @@ class Inbox:
             except OSError as error:
                 if device not in self._away:
                     self._away.add(device)
-                    self._status.failure(device, f"{folder}: {error.strerror}")
+                    self._status.failure(device, f"{shown(folder)}: {error.strerror}")
                 continue
             for path in paths:
                 found = None if path.name.startswith((".", "~")) else self._look(device, path)
@@ -149,7 +160,7 @@ class Inbox:
         return None
 
     def _look(self, device: str, path: Path) -> _Open | None:
-        name = f"{FOLDER_MARKS}{device}/{path.name}"
+        name = _name(device, path)
         mark = self._files.get(name)
         try:
             now = size_and_time(path)
@@ -164,14 +175,15 @@ class Inbox:
             if self._monotonic() - since < UNENDED_QUIET_S and not _ended(path):
                 return None
             fresh = fresh_mark(path)
-            grown = mark is not None and not mark.fault and begins_with(path, mark)
+            same = mark is not None and mark.hash == fresh.hash
+            grown = mark is not None and not same and begins_with(path, mark)
         except OSError as error:
-            self._status.failure(device, f"{path.name}: {error.strerror}")
+            self._trouble(device, path, error)
             return None
         if not fresh.same_file(*now):
             return None
         del self._seen[path]
-        if mark is not None and mark.hash == fresh.hash and not mark.fault:
+        if mark is not None and same:
             fresh = mark.moved(fresh)
             if fresh.done:
                 self._keep(device, path, fresh)
@@ -180,65 +192,88 @@ class Inbox:
             fresh = mark.grown(fresh)
         try:
             parts = self._readers[device].open(path).parts(self._clock.now_us(), fresh.line)
-        except ConfigurationError as error:
+        except UNFORESEEN as error:  # also a fault of ours: at one file it costs the others nothing
             self._refuse(device, path, fresh, error)
             return None
+        self._troubled.pop(path, None)
         return _Open(device, path, fresh, parts)
 
     def _next(self, file: _Open) -> None:
         """Hands over the next part of the open file; one that was changed meanwhile is looked at anew."""
         try:
-            unchanged = file.mark.same_file(*size_and_time(file.path))
             part = next(file.parts, None)
-            unchanged = unchanged and file.mark.same_file(*size_and_time(file.path))
-        except OSError:
-            unchanged = False
-        except ConfigurationError as error:
+            if not _unchanged(file):
+                self._open = None
+            elif part is None:
+                self._open = None
+                self._finish(file)
+            else:
+                mark = file.mark.after(part)
+                self._keep(file.device, file.path, mark, part)
+                file.mark = mark
+        except UNFORESEEN as error:  # also a fault of ours: at one file it costs the others nothing
             self._open = None
-            self._refuse(file.device, file.path, file.mark, error)
-            return
-        if not unchanged:
-            self._open = None
-        elif part is None:
-            self._open = None
-            self._keep(file.device, file.path, file.mark.finished())
-        else:
-            file.mark = file.mark.after(part)
-            marks = self._marks_of(part)
-            self._keep(file.device, file.path, file.mark, part.readings, marks, _rejected(file.path, part))
+            if _unchanged(file):  # else what is wrong with it may be no more than that it is being written
+                self._refuse(file.device, file.path, file.mark, error)
+
+    def _finish(self, file: _Open) -> None:
+        """Has written that all of a file is read, with a notice of what was refused."""
+        mark, notices = file.mark.finished(), []
+        if mark.rejected:
+            total = mark.readings + mark.rejected
+            evidence = f"{shown(file.path.name)}: {mark.rejected:,} of about {total:,} values; {mark.sample}"
+            notices.append(self._notice(REJECTED, evidence))
+        self._keep(file.device, file.path, mark, notices=notices)
 
     def _keep(
         self,
         device: str,
         path: Path,
         mark: FileMark,
-        readings: Readings | None = None,
-        marks: Mapping[str, bytes] | None = None,
-        rejected: Rejected | None = None,
+        part: Part | None = None,
+        notices: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Has a file's mark written, with what a part of it brought; at the end a notice of what was refused."""
-        name = f"{FOLDER_MARKS}{device}/{path.name}"
+        """Has a file's mark written, with what a part of it brought."""
+        name = _name(device, path)
+        marks, readings, rejected = {name: mark.encode()}, Readings.join([]), None
+        if part is not None:
+            readings, rejected = part.readings, _rejected(path, part)
+            marks |= self._marks_of(part)
         self._files[name] = mark
-        notices: list[Mapping[str, Any]] = []
-        if mark.done and (mark.fault or mark.rejected):
-            total = mark.readings + mark.rejected
-            evidence = mark.fault or f"{path.name}: {mark.rejected:,} of about {total:,} values; {mark.sample}"
-            now = self._clock.now_us()
-            finding = UNREADABLE if mark.fault else REJECTED
-            notices.append({"point": "", "start": now, "end": now, "finding": finding, "evidence": evidence})
-        fresh = {name: mark.encode(), **(marks or {})}
-        self._put(Brought(device, readings or Readings.join([]), fresh, rejected, notices))
+        self._put(Brought(device, readings, marks, rejected, notices))
 
-    def _refuse(self, device: str, path: Path, mark: FileMark, error: ConfigurationError) -> None:
-        name = f"{FOLDER_MARKS}{device}/{path.name}"
-        faults = [f"{path.name}:{fault.line}: {fault.message}" for fault in error.faults]
+    def _refuse(self, device: str, path: Path, mark: FileMark, error: BaseException) -> None:
+        """Has a file left alone until it changes; the status says why, and a notice, once."""
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno is not None:
+            self._trouble(device, path, error.__cause__)
+            return
+        name, text = _name(device, path), shown(path.name)
+        if isinstance(error, ConfigurationError):
+            faults = [f"{text}:{fault.line}: {fault.message}" for fault in error.faults]
+        else:
+            _log.error("%s is left alone", shown(path), exc_info=error)
+            faults = [f"{text}: {_unforeseen(error)}"]
         if mark.readings:
             faults.append(f"{mark.readings:,} readings before that were read")
         self._refused.add(name)
         self._status.failure(device, faults[0])
         mark, known = mark.finished("; ".join(faults)), self._files.get(name)
-        if known is None or (known.hash, known.fault) != (mark.hash, mark.fault):
-            self._keep(device, path, mark)
+        told = known is not None and (known.hash, known.fault) == (mark.hash, mark.fault)
+        if mark != known:
+            self._keep(device, path, mark, notices=[] if told else [self._notice(UNREADABLE, mark.fault)])
+
+    def _trouble(self, device: str, path: Path, error: OSError) -> None:
+        """The status tells once of a file that the disk does not give; it is tried again at every look."""
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            return  # deleted between listing and looking
+        reason = error.strerror or str(error)
+        if self._troubled.get(path) != reason:
+            self._troubled[path] = reason
+            self._status.failure(device, f"{shown(path.name)}: {reason}")
+
+    def _notice(self, finding: str, evidence: str) -> dict[str, Any]:
+        now = self._clock.now_us()
+        return {"point": "", "start": now, "end": now, "finding": finding, "evidence": evidence}
 
     def _marks_of(self, part: Part) -> dict[str, bytes]:
         """The marks of samples that end later, and of those that end because of this part."""
@@ -251,7 +286,7 @@ class Inbox:
     def _say_dues(self) -> None:
         """Reads what of samples has come by now."""
         now = self._clock.now_us()
-        self._dues = {name: Due.decode(body) for name, body in self._read_marks(SAMPLE_MARKS).items()}
+        self._dues = known_dues(self._read_marks(SAMPLE_MARKS))
         for name, due in list(self._dues.items()):
             if due.time > now:
                 continue
@@ -270,12 +305,30 @@ def _rejected(path: Path, part: Part) -> Rejected | None:
     if not part.rejected.count:
         return None
     first = part.rejected.samples[0]
-    return Rejected(part.rejected.count, first.text, f"{path.name}:{first.line}: {first.reason}")
+    return Rejected(part.rejected.count, first.text, f"{shown(path.name)}:{first.line}: {first.reason}")
+
+
+def _unchanged(file: _Open) -> bool:
+    """Whether the open file is what it was when it was opened, and where."""
+    try:
+        return file.mark.same_file(*size_and_time(file.path))
+    except OSError:
+        return False
+
+
+def _name(device: str, path: Path) -> str:
+    """The name of a file's mark."""
+    return f"{FOLDER_MARKS}{device}/{shown(path.name)}"
+
+
+def _unforeseen(error: BaseException) -> str:
+    text = f"not foreseen: {type(error).__name__}: {error}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # may name a file
 
 
 def _ended(path: Path) -> bool:
     """Whether a CSV's last line has an end; of a Parquet file its last bytes tell."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         size = file.seek(0, 2)
         file.seek(max(size - 4, 0))
         last = file.read()

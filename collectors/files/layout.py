@@ -108,7 +108,7 @@ def _long(table: Table, layout: Layout, scales: Sequence[float], base: Mapping[s
             .otherwise(said.replace_strict(known, default=UNKNOWN_QUALITY, return_dtype=pl.Int64))
             .cast(pl.UInt8)
         )
-    value = _number(layout.value, table.schema[layout.value]) * scale
+    value = _finite(_number(layout.value, table.schema[layout.value]) * scale)
     return table.rows.select(**base, point=number, value=value, quality=quality)
 
 
@@ -116,7 +116,7 @@ def _wide(table: Table, layout: Layout, scales: Sequence[float], base: Mapping[s
     values = {}
     for place, (column, number) in enumerate(layout.columns.items()):
         scale = scales[number] if number >= 0 else 1.0
-        values[f"v{place}"] = _number(column, table.schema[column], layout.categories.get(column)) * scale
+        values[f"v{place}"] = _finite(_number(column, table.schema[column], layout.categories.get(column)) * scale)
     places = {f"v{place}": number for place, number in enumerate(layout.columns.values())}
     return (
         table.rows.select(**base, **values)
@@ -146,6 +146,11 @@ def _until(column: str, dtype: pl.DataType) -> dict[str, pl.Expr]:
         "until_local": pl.when(clear).then(local).otherwise(none_local),
         "until_given": given,
     }
+
+
+def _finite(value: pl.Expr) -> pl.Expr:
+    """What the point's factor made too large for a number is none."""
+    return pl.when(value.is_infinite()).then(float("nan")).otherwise(value)
 
 
 def _number(column: str, dtype: pl.DataType, categories: Mapping[str, float] | None = None) -> pl.Expr:

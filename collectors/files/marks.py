@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from collectors.files.blocks import size_and_time
+from collectors.files.disk import opened, size_and_time
 from collectors.files.stream import Part
 from collectors.files.table import is_parquet
 
@@ -36,8 +36,9 @@ class FileMark(msgspec.Struct, frozen=True):
         return (self.size, self.changed) == (size, changed)
 
     def moved(self, fresh: FileMark) -> FileMark:
-        """The mark of the same content with another time of change."""
-        return msgspec.structs.replace(self, size=fresh.size, changed=fresh.changed)
+        """The mark of the same content with another time of change; what could not be read is tried again."""
+        done = self.done and not self.fault
+        return msgspec.structs.replace(self, size=fresh.size, changed=fresh.changed, done=done, fault="")
 
     def grown(self, fresh: FileMark) -> FileMark:
         """The mark of what was read before, with more lines below: only they are new."""
@@ -66,15 +67,18 @@ class FileMark(msgspec.Struct, frozen=True):
         return msgspec.msgpack.encode(self)
 
     @classmethod
-    def decode(cls, body: bytes) -> FileMark:
-        """As the journal gave it back."""
-        return msgspec.msgpack.decode(body, type=cls)
+    def decode(cls, body: bytes) -> FileMark | None:
+        """As the journal gave it back; None when another version wrote it, whose file is then unknown."""
+        try:
+            return msgspec.msgpack.decode(body, type=cls)
+        except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+            return None
 
 
 def fresh_mark(path: Path) -> FileMark:
     """The mark of a file of which nothing was read yet. Raises OSError."""
     size, changed = size_and_time(path)
-    with path.open("rb") as file:
+    with opened(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return FileMark(size, changed, digest)
 
@@ -84,7 +88,7 @@ def begins_with(path: Path, mark: FileMark) -> bool:
     if is_parquet(path) or not 0 < mark.size < path.stat().st_size:
         return False
     digest, left, last = hashlib.sha256(), mark.size, b""
-    with path.open("rb") as file:
+    with opened(path) as file:
         while left and (read := file.read(min(left, CHUNK_BYTES))):
             digest.update(read)
             left, last = left - len(read), read

@@ -52,9 +52,17 @@ class Due:
         return msgspec.msgpack.encode(self)
 
     @classmethod
-    def decode(cls, mark: bytes) -> Due:
-        """The one that a mark holds."""
-        return msgspec.msgpack.decode(mark, type=cls)
+    def decode(cls, mark: bytes) -> Due | None:
+        """The one that a mark holds; None when another version wrote it."""
+        try:
+            return msgspec.msgpack.decode(mark, type=cls)
+        except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+            return None
+
+
+def known_dues(marks: Mapping[str, bytes]) -> dict[str, Due]:
+    """The dues that marks hold, by name."""
+    return {name: due for name, body in marks.items() if (due := Due.decode(body)) is not None}
 
 
 class Validity:

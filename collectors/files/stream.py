@@ -14,7 +14,7 @@ from collectors.files.headers import layout
 from collectors.files.layout import Layout, rows
 from collectors.files.samples import Due, Extra, Validity
 from collectors.files.sift import CONTINUED, ENDED, FINDINGS, TORN, RejectedRows, Sample, sift
-from collectors.files.table import Table, open_table
+from collectors.files.table import BROKEN, Table, open_table, unreadable
 from collectors.files.zones import Repeated, resolve
 from plant.model import Plant
 from plant.reading import Quality, Readings
@@ -94,7 +94,10 @@ class OpenFile:
         """The file's parts beyond line `after`, received `now` [µs UTC]. Raises ConfigurationError when it breaks."""
         repeated = Repeated()
         for block in blocks(self.table):
-            part = self.reader.part(block, self.layout, repeated, after, now)
+            try:
+                part = self.reader.part(block, self.layout, repeated, after, now)
+            except BROKEN as error:
+                raise unreadable(self.table.path, error) from error
             if block.last > after:
                 yield part
 

@@ -270,3 +270,16 @@ def test_no_row_raises(tmp_path_factory: pytest.TempPathFactory, lines: list[lis
     assert np.isfinite(readings.value[readings.quality < Quality.BAD]).all()
     assert (readings.time <= to_us(datetime(9999, 12, 31, tzinfo=UTC))).all()
     assert len(readings) + history.rejected_count <= 2 * len(lines)
+
+
+def test_a_value_that_the_factor_makes_infinite_is_none(tmp_path: Path) -> None:
+    """Promise 3: 1e308 times a point's scale is not a number, and never a good infinity."""
+    described = plant(
+        {"hand": {"protocol": "manual"}},
+        {"big": {"from": "hand", "read": "big", "kind": "level", "unit": "kg", "scale": 1000.0}},
+    )
+    path = tmp_path / "big.csv"
+    path.write_text("time,point,value\n2026-01-01T00:00:00Z,big,1e308\n2026-01-01T00:01:00Z,big,1\n")
+    [batch] = list(read_files(described, [path]))
+    assert batch.quality.tolist() == [Quality.BAD, Quality.GOOD]
+    assert np.isnan(batch.value[0])

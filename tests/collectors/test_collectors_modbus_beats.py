@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from collectors_beats import beat, shared_line
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.alone]
 
 
 def test_two_hundred_devices_keep_their_beat(tmp_path: Path) -> None:

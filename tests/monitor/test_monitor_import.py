@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -253,3 +254,60 @@ def test_a_sample_that_ends_later_is_left_to_collect(described: Described) -> No
     imported(described, path)
     assert journal.marks("sample/") == {}
     journal.append([("tick", encode_body({"time": to_us(FIRST)}))])
+
+
+SHOWN = r"\xb5\xe7\xb1\xed.csv"
+"""The name 电表.csv (electricity meter) in GBK, as it is shown."""
+
+
+def gbk(folder: Path, *lines: str) -> Path:
+    """A file whose name is GBK, as on a share of Chinese machines."""
+    path = Path(os.fsdecode(os.fsencode(folder) + "/电表.csv".encode("gbk")))
+    try:
+        path.write_text("\n".join(lines) + "\n")
+    except OSError:
+        pytest.skip("this file system takes no names but UTF-8")
+    return path
+
+
+def test_a_file_with_a_gbk_name_is_imported_and_shown(described: Described) -> None:
+    """Promise 8: whatever is said of it can be printed: what it holds, what is refused, what is wrong with it."""
+    path = gbk(described.folder, "time,kwh", "2026-03-02 12:00,1", "2026-03-02 25:00,2")
+    [found] = imported(described, path)
+    lines = list(importing.report(found, False, str))
+    assert "".join(lines).encode().count(SHOWN.encode()) == 2
+    assert written(described) == [(0, 1.0)]
+    [again] = imported(described, path)
+    assert again.known == 1
+    gbk(described.folder, "a,a", "1,2")
+    with pytest.raises(ConfigurationError) as raised:
+        imported(described, path)
+    assert f"{SHOWN}:1: the header has an empty name".encode() in str(raised.value).encode()
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "folder.csv", "pipe.parquet", "link.csv"])
+def test_what_is_no_file_is_refused_at_once(described: Described, name: str) -> None:
+    """Promise 8: a pipe would block for ever, and be read only once."""
+    path = described.folder / name
+    if name.startswith("pipe"):
+        os.mkfifo(path)
+    elif name == "link.csv":
+        path.symlink_to("nothing")
+    else:
+        path.mkdir()
+    with pytest.raises(ConfigurationError, match=r"cannot be read: (is|No such file)"):
+        imported(described, path)
+    assert not (described.folder / "data" / "journal").exists()
+
+
+def test_a_mark_of_another_version_is_unknown(described: Described) -> None:
+    """What it says is not understood: the file is read from its start, and remembered."""
+    path = hourly(described.folder / "a.csv", 3)
+    imported(described, path)
+    journal = Journal(described.folder / "data" / "journal")
+    journal.append([], dict.fromkeys([*journal.marks("import/"), f"sample/cod/{to_us(FIRST)}"], b"\xa5other"))
+    imported(described, path)
+    [again] = imported(described, path)
+    assert again.known == 3
+    assert len(written(described)) == 6
+    journal.close()

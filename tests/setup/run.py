@@ -28,7 +28,13 @@ PARTS: dict[str, tuple[float, list[list[str]]]] = {
     ),
     "unit": (180, [["pytest", "-m", "not plant and not server and not browser", *WORKERS]]),
     "plant": (120, [["pytest", "-m", "plant", *WORKERS]]),
-    "server": (120, [["pytest", "-m", "server"]]),
+    "server": (
+        120,
+        [
+            ["pytest", "-m", "server and not alone and not browser", *WORKERS, "--dist", "worksteal"],
+            ["pytest", "-m", "server and alone"],
+        ],
+    ),
     "browser": (60, [["pytest", "-m", "browser"]]),
 }
 
