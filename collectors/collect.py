@@ -55,83 +55,73 @@ async def collect(
     Raises ConfigurationError for a profile that is missing or wrong, StorageError when the journal cannot be opened, is
     damaged, or another process collects into the same folder.
     """
-    lock = FolderLock(data / "collect.lock")
-    try:
-        await _collect(plant, folder, data, clock, addresses, broker_url, stop)
-    finally:
-        lock.release()
+    with FolderLock(data / "collect.lock"):
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the status holds every failure
+        plan = plan_all(plant, folder)
+        url = broker_url or (plant.broker.url if plant.broker else None)
+        protocols: dict[str, str] = {name: one.protocol for name, one in plant.devices.items()}
+        listens = plant.broker is not None and url is not None and bool(plan.mqtt.routes)
+        status = Status(clock, protocols, url if listens else None, plant)
+        journal, committer = _open(plant, data, clock, status)
+        thread = threading.Thread(target=committer.run, name="commit", daemon=True)
+        session: Session | None = None
+        if listens and plant.broker is not None and url is not None:
+            session = _session(
+                plant.broker,
+                url,
+                folder,
+                plan.mqtt,
+                clock,
+                status,
+                committer,
+                journal.marks(MARKS),
+                resumes=status.journal.damage != "",
+            )
+        thread.start()
+        pollers = Pollers(plant, plan.modbus, addresses, clock, committer, status)
+        listener = Listener(plan.hj212, clock, status, committer.put, addresses)
+        folders = _folders(plant, folder, data / "journal", clock, committer, status)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            listener.start()
+            tasks.extend(pollers.start())
+            tasks.extend(Observers(plan.own, clock, committer, status).start())
+            if session is not None:
+                session.start()
+            tasks.append(asyncio.create_task(_write_status(status, data)))
+            tasks.append(asyncio.create_task(_until(stop)))
+            tasks.append(asyncio.create_task(_broken(committer, journal)))
+            finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in finished:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            pollers.close()
+            if folders is not None:
+                folders.stop()
+            await listener.stop()
+            await _last_commit(committer, thread, listener, session)
+            if not thread.is_alive():
+                journal.close()
+            _try_write(status, data)
 
 
-async def _collect(
-    plant: Plant,
-    folder: Path,
-    data: Path,
-    clock: PlantClock,
-    addresses: dict[str, str],
-    broker_url: str | None,
-    stop: asyncio.Event,
-) -> None:
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # the status holds every failure
-    plan = plan_all(plant, folder)
-    url = broker_url or (plant.broker.url if plant.broker else None)
-    protocols: dict[str, str] = {name: one.protocol for name, one in plant.devices.items()}
-    listens = plant.broker is not None and url is not None and bool(plan.mqtt.routes)
-    status = Status(clock, protocols, url if listens else None, plant)
+def _open(plant: Plant, data: Path, clock: PlantClock, status: Status) -> tuple[Journal, Committer]:
+    """The journal, mended where it is damaged, and what commits to it; the status and a notice say what was found."""
     salvaged = salvage(data / "journal", clock.now_us())
     if salvaged is not None:
         _log.error("the journal was damaged: %s", salvaged.evidence)
         status.journal.damage = salvaged.evidence
     journal = Journal(data / "journal")
-    served = journal.served()
-    younger = journal.count_above(served)
     committer = Committer(journal, clock, status, budget=plant.storage.journal_gib * GIB)
-    if younger:
+    served = journal.served()
+    if journal.count_above(served):
         evidence = f"it ended before position {served}, up to which it had been read: its file was lost or replaced"
         committer.notice("journal damaged", evidence)
         status.journal.damage = evidence
-    thread = threading.Thread(target=committer.run, name="commit", daemon=True)
-    session: Session | None = None
-    if listens and plant.broker is not None and url is not None:
-        session = _session(
-            plant.broker,
-            url,
-            folder,
-            plan.mqtt,
-            clock,
-            status,
-            committer,
-            journal.marks(MARKS),
-            resumes=salvaged is not None or younger,
-        )
-    thread.start()
-    pollers = Pollers(plant, plan.modbus, addresses, clock, committer, status)
-    listener = Listener(plan.hj212, clock, status, committer.put, addresses)
-    folders = _folders(plant, folder, data / "journal", clock, committer, status)
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        listener.start()
-        tasks.extend(pollers.start())
-        tasks.extend(Observers(plan.own, clock, committer, status).start())
-        if session is not None:
-            session.start()
-        tasks.append(asyncio.create_task(_write_status(status, data)))
-        tasks.append(asyncio.create_task(_until(stop)))
-        tasks.append(asyncio.create_task(_broken(committer, journal)))
-        finished, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in finished:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        pollers.close()
-        if folders is not None:
-            folders.stop()
-        await listener.stop()
-        await _last_commit(committer, thread, listener, session)
-        if not thread.is_alive():
-            journal.close()
-        _try_write(status, data)
+    return journal, committer
 
 
 async def _last_commit(

@@ -15,7 +15,7 @@ LOOK_EVERY_S = 0.1
 
 
 class FolderLock:
-    """Held from construction to `release`, or until the process is gone, however it went."""
+    """Held from construction to `release` (or as a context), or until the process is gone, however it went."""
 
     def __init__(self, path: Path, wait_s: float = WAIT_S) -> None:
         """Takes the lock; a predecessor has `wait_s` real seconds to end. Raises StorageError when it does not."""
@@ -43,3 +43,9 @@ class FolderLock:
     def release(self) -> None:
         """Lets the next one in."""
         self._file.close()
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -220,7 +220,7 @@ def _broker(
     cert: Path | None = None,
     key: Path | None = None,
 ) -> Broker:
-    from collectors.mqtt.session import host_port
+    from collectors.mqtt.broker import host_port
 
     try:
         host_port(url)

@@ -155,11 +155,8 @@ def run(described: Described, data: Path, clock_path: Path, port: int, demo: boo
 
     Raises StorageError when another process serves the same folder, SystemExit when the pipeline could not go on.
     """
-    lock = FolderLock(data / "serve.lock")
-    try:
+    with FolderLock(data / "serve.lock"):
         _serve(described, data, clock_path, port, demo)
-    finally:
-        lock.release()
 
 
 def _serve(described: Described, data: Path, clock_path: Path, port: int, demo: bool) -> None:

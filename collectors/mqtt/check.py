@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from collectors.fitting import fits_kind
+from collectors.mqtt.broker import host_port
 from collectors.mqtt.names import known_names, native_unit
-from collectors.mqtt.session import host_port
 from collectors.mqtt.topics import READ
 from collectors.mqtt.topics import path as steps
 from plant.draft import suggestion

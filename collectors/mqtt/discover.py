@@ -20,7 +20,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from collectors.mqtt.session import CONNECT_WITHIN_S, OLD_VERSION, host_port, tls
+from collectors.mqtt.broker import OLD_VERSION, host_port, password, tls
+from collectors.mqtt.session import CONNECT_WITHIN_S
 from plant.errors import DeviceError
 from plant.model import Broker
 
@@ -135,8 +136,7 @@ class _Listener:
             protocol=version,
             reconnect_on_failure=False,
         )
-        password = (folder / broker.password_file).read_text(encoding="utf-8").strip() if broker.password_file else None
-        client.username_pw_set(broker.username, password)
+        client.username_pw_set(broker.username, password(broker, folder))
         context = tls(broker, broker.url, folder)
         if context is not None:
             client.tls_set_context(context)

@@ -13,8 +13,6 @@ import logging
 import os
 import random
 import select
-import socket
-import ssl
 import struct
 import threading
 import time
@@ -22,7 +20,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -31,8 +28,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from collectors.mqtt.broker import host_port, only_old, password, tls
 from collectors.mqtt.identity import FORGET, Delivery, Item
-from collectors.mqtt.socket import BufferedSocket
+from collectors.mqtt.socket import BufferedClient, BufferedSocket
 from collectors.mqtt.topics import Topics
 from collectors.mqtt.trust import DROPPED_TOPIC, FORGOTTEN, Dropped, doubts
 from collectors.status import Status
@@ -55,40 +53,8 @@ QOS0_WAITING_MAX = 100_000
 PUBACK = struct.Struct("!BBH")
 
 BROKER_DOUBT = "broker may lose messages"
-OLD_VERSION = "version=3.1.1"
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 _log = logging.getLogger(__name__)
-
-
-def host_port(url: str) -> tuple[str, int]:
-    """Host and port of `mqtt[s]://host[:port][?version=3.1.1]`. Raises ValueError for anything else."""
-    parts = urlsplit(url)
-    if parts.scheme not in PORTS or not parts.hostname or parts.path.strip("/") or parts.username:
-        raise ValueError(f"'{url}' is not of the form mqtt://host:port or mqtts://host:port")
-    if parts.query not in ("", OLD_VERSION):
-        raise ValueError(f"'{url}': after ? only {OLD_VERSION} is known")
-    return parts.hostname, parts.port or PORTS[parts.scheme]
-
-
-def tls(broker: Broker, url: str, folder: Path) -> ssl.SSLContext | None:
-    """The TLS settings of a broker; None for `mqtt://`. Raises OSError when a file of certificates is no such file."""
-    if urlsplit(url).scheme != "mqtts":
-        return None
-    context = ssl.create_default_context(cafile=str(folder / broker.ca_file) if broker.ca_file else None)
-    if broker.cert_file:
-        context.load_cert_chain(folder / broker.cert_file, folder / broker.key_file if broker.key_file else None)
-    return context
-
-
-class _Client(mqtt.Client):
-    """paho's client on a buffered socket."""
-
-    def _create_socket(self) -> Any:
-        wrapped = super()._create_socket()
-        if isinstance(wrapped, socket.socket):
-            wrapped.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return BufferedSocket(wrapped)  # type: ignore[arg-type]  # websockets are not used here
 
 
 class Session:
@@ -125,12 +91,8 @@ class Session:
         self._notice, self._remember = notice, remember
         self._resumes, self._dropped = resumes, Dropped(dropped)
         self._host, self._port = host_port(url)
-        self._tls = tls(broker, url, folder)
-        self._password: str | None = None
-        if broker.password_file:
-            self._password = (folder / broker.password_file).read_text(encoding="utf-8").strip()
-        # a broker that hangs on MQTT 5 can be named with the version it speaks: mqtt://host:port?version=3.1.1
-        old = urlsplit(url).query == OLD_VERSION
+        self._tls, self._password = tls(broker, url, folder), password(broker, folder)
+        old = only_old(url)  # a broker that hangs on MQTT 5 can be named with the version it speaks
         self._version = MQTTProtocolVersion.MQTTv311 if old else MQTTProtocolVersion.MQTTv5
         self._only_311 = old
         self._connection = 0
@@ -204,7 +166,7 @@ class Session:
             pause = PAUSE_FIRST_S if time.monotonic() - began > PAUSE_LAST_S else min(2 * pause, PAUSE_LAST_S)
             self._stopping.wait(random.uniform(PAUSE_FIRST_S / 2, pause))
 
-    def _converse(self, client: _Client) -> None:
+    def _converse(self, client: BufferedClient) -> None:
         """One connection, from CONNECT until it is over or `close` was called."""
         buffered: Any = client.socket()
         poll = select.poll()
@@ -237,7 +199,7 @@ class Session:
                     settle_until = now + SETTLE_WITHIN_S
                     self._settling = self._subscribe(client, self._topics.subscriptions()[:1])
 
-    def _read(self, client: _Client, buffered: BufferedSocket) -> None:
+    def _read(self, client: BufferedClient, buffered: BufferedSocket) -> None:
         until = time.monotonic() + READ_FOR_S
         while client.loop_read() == MQTTErrorCode.MQTT_ERR_SUCCESS and buffered.pending():
             if time.monotonic() > until:
@@ -246,7 +208,7 @@ class Session:
             arrived, self._arrived = self._arrived, []
             self._put(arrived)
 
-    def _send(self, client: _Client, buffered: BufferedSocket) -> None:
+    def _send(self, client: BufferedClient, buffered: BufferedSocket) -> None:
         """Acknowledgements go out as bytes, all at once: building each by paho costs more than all the rest."""
         while self._acks:
             deliveries = self._acks.popleft()
@@ -263,7 +225,7 @@ class Session:
         if client.want_write():
             client.loop_write()
 
-    def _over(self, client: _Client) -> None:
+    def _over(self, client: BufferedClient) -> None:
         if self._connected:
             try:
                 client.disconnect()
@@ -311,9 +273,9 @@ class Session:
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         return {"clean_start": False, "properties": properties}
 
-    def _client(self) -> _Client:
+    def _client(self) -> BufferedClient:
         v5 = self._version == MQTTProtocolVersion.MQTTv5
-        client = _Client(
+        client = BufferedClient(
             CallbackAPIVersion.VERSION2,
             client_id=self._broker.client_id,
             clean_session=None if v5 else False,
@@ -349,7 +311,7 @@ class Session:
         client.on_socket_register_write = lambda _client, _data, _socket: None  # acknowledgements leave together
         return client
 
-    def _begin(self, client: _Client, session_present: bool, given: Properties | None) -> None:
+    def _begin(self, client: BufferedClient, session_present: bool, given: Properties | None) -> None:
         v5 = self._version == MQTTProtocolVersion.MQTTv5
         self._connected = True
         self._refusals = 0
@@ -392,7 +354,7 @@ class Session:
         elif refused:
             self._say(f"the broker refused {len(refused)} of {len(codes)} subscriptions: {refused[0]}")
 
-    def _message_callback(self, client: _Client) -> Callable[[mqtt.Client, Any, mqtt.MQTTMessage], None]:
+    def _message_callback(self, client: BufferedClient) -> Callable[[mqtt.Client, Any, mqtt.MQTTMessage], None]:
         """Called for every message: everything in it counts."""
         now_us, connection = self._clock.now_us, self._connection
 

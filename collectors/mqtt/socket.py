@@ -11,6 +11,8 @@ import ssl
 from contextlib import suppress
 from typing import Any
 
+import paho.mqtt.client as mqtt
+
 CHUNK = 1 << 16
 
 
@@ -61,3 +63,13 @@ class BufferedSocket:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
+
+
+class BufferedClient(mqtt.Client):
+    """paho's client on a buffered socket; to be driven by the calls for external loops."""
+
+    def _create_socket(self) -> Any:
+        wrapped = super()._create_socket()
+        if isinstance(wrapped, socket.socket):
+            wrapped.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return BufferedSocket(wrapped)  # type: ignore[arg-type]  # websockets are not used here

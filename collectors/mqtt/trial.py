@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -17,7 +16,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from collectors.mqtt.session import OLD_VERSION, RECEIVE_MAXIMUM, SESSION_EXPIRY_S, host_port, tls
+from collectors.mqtt.broker import host_port, only_old, password, tls
+from collectors.mqtt.session import RECEIVE_MAXIMUM, SESSION_EXPIRY_S
 from plant.errors import DeviceError
 from plant.model import Broker
 
@@ -60,8 +60,7 @@ def attempt(broker: Broker, url: str, folder: Path, messages: int = MESSAGES) ->
     refuses, OSError when a password or certificate file cannot be read.
     """
     one = _Trial(broker, url, folder, messages)
-    old = urlsplit(url).query == OLD_VERSION
-    for version in ([] if old else [MQTTProtocolVersion.MQTTv5]) + [MQTTProtocolVersion.MQTTv311]:
+    for version in ([] if only_old(url) else [MQTTProtocolVersion.MQTTv5]) + [MQTTProtocolVersion.MQTTv311]:
         try:
             return one.run(version)
         except DeviceError:
@@ -75,9 +74,7 @@ class _Trial:
         self._broker, self._url, self._messages = broker, url, messages
         self._host, self._port = host_port(url)
         self._tls = tls(broker, url, folder)
-        self._password = None
-        if broker.password_file:
-            self._password = (folder / broker.password_file).read_text(encoding="utf-8").strip()
+        self._password = password(broker, folder)
         self._name = f"keepclean-trial-{secrets.token_hex(4)}"
         self._topic = f"keepclean/trial/{self._name}"
         self._arrived: list[tuple[int, int]] = []

@@ -23,8 +23,9 @@ from collectors_plant import mqtt as mqtt_device
 from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors.collect import collect
+from collectors.mqtt.broker import host_port
 from collectors.mqtt.identity import FORGET, Delivery, Item
-from collectors.mqtt.session import Session, host_port
+from collectors.mqtt.session import Session
 from collectors.mqtt.topics import topics
 from collectors.status import FILE, Status
 from journal.journal import Journal
