@@ -52,7 +52,7 @@ class Pipeline(threading.Thread):
         super().__init__(name="pipeline", daemon=True)
         self.stopping = threading.Event()
         self.failed = False
-        self._stop = stop
+        self._end = stop
         self._described, self._data, self._clock, self._advance = described, data, clock, advance
         self._journal = Journal(data / "journal")
         self._historian = Historian(data)
@@ -67,7 +67,7 @@ class Pipeline(threading.Thread):
         except Exception:  # noqa: BLE001 - whatever it was, a page that stands still helps nobody
             _log.exception("the pipeline cannot go on; the process starts anew")
             self.failed = True
-            self._stop.set()
+            self._end.set()
 
     def _run(self) -> None:
         self._notifier.start()

@@ -5,10 +5,11 @@ packet id and a checksum of topic and payload are therefore kept with its readin
 comes marked as a repetition (DUP) under the same id and checksum is the same one, also when keepclean was killed before
 its acknowledgement had left. MQTT 5, 2.2.1 and 4.4; MQTT 3.1.1, 4.4.
 
-The marks form a ring: one a commit, so that the last RING commits, hence at least the last RING messages, are known
-after a restart. A broker may have no more unacknowledged messages under way than the receive maximum; what lies
-further back has been acknowledged, and is forgotten: its id may come again for an equal message of a meter that stands
-still, whose first transmission was cut off.
+The marks form a ring: one a commit, so that the last RING commits are known after a restart. How many messages a
+broker has under way is not relied on: Mosquitto 2.0 was seen to send a whole backlog after a reconnect. What had been
+committed SETTLED_US before a connection's end is another matter: its acknowledgement had passed by then, since pings
+were answered after it. Its id may come again for an equal message of a meter that stands still, whose first
+transmission was cut off.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from zlib import crc32
 import numpy as np
 
 from collectors.mqtt.payload import Received
+from plant.reading import SECOND
 
-RING = 1024
-KNOWN_MAX = 16_384
-NUMBER_MAX = 1 << 63
+RING = 2048
+SETTLED_US = 120 * SECOND
+LARGEST = 1 << 62
 MARK = "mqtt/delivered/"
-_NUMBER = struct.Struct("<Q")
+_HEAD = struct.Struct("<QQ")  # the commit's number, and its last time of receipt [µs]
 _PAIR = np.dtype([("packet", "<u2"), ("checksum", "<u4")])
 
 Delivery = tuple[int, int, bool]  # the connection that brought a message, its packet id, whether it is a repetition
@@ -39,14 +41,18 @@ class Identities:
     def __init__(self, marks: Mapping[str, bytes]) -> None:
         """`marks` are those of earlier commits, as the journal gives them back; a damaged one is passed over."""
         kept = [body for name, body in marks.items() if name.startswith(MARK) and _sound(name, body)]
-        kept.sort(key=lambda body: int(_NUMBER.unpack_from(body)[0]))
-        self._number = int(_NUMBER.unpack_from(kept[-1])[0]) + 1 if kept else 0
+        kept.sort(key=lambda body: int(_HEAD.unpack_from(body)[0]))
+        self._number = int(_HEAD.unpack_from(kept[-1])[0]) + 1 if kept else 0
         self._used = {name for name in marks if name.startswith(MARK)}
-        self._known: dict[int, int] = {}
+        self._known: dict[int, tuple[int, int]] = {}
+        self._connection: int | None = None
+        self._latest = self._ended = 0
         for body in kept:
-            pairs = np.frombuffer(body[_NUMBER.size :], _PAIR)
+            stamp = int(_HEAD.unpack_from(body)[1])
+            pairs = np.frombuffer(body[_HEAD.size :], _PAIR)
             for packet, checksum in zip(pairs["packet"].tolist(), pairs["checksum"].tolist(), strict=True):
-                self._know(packet, checksum)
+                self._known[packet] = checksum, stamp
+            self._latest = max(self._latest, stamp)
 
     def sift(self, items: Iterable[Item]) -> tuple[list[Received], dict[str, bytes]]:
         """The messages that are new, and the mark that says so."""
@@ -62,22 +68,25 @@ class Identities:
                 packets.clear()
                 continue
             if delivery is not None:
-                _, packet, repeated = delivery
+                connection, packet, repeated = delivery
+                if connection != self._connection:
+                    self._connection, self._ended = connection, min(self._latest, message[0])
                 checksum = crc32(message[2], crc32(message[1].encode()))
-                if repeated and known.get(packet) == checksum:
-                    continue
-                self._know(packet, checksum)
+                same = repeated and self._is(known.get(packet), checksum)
+                # also of a repetition, since the acknowledgement that now goes out may be lost in its turn
+                known[packet] = checksum, message[0]
                 packets.append((packet, checksum))
+                self._latest = message[0]
+                if same:
+                    continue
             fresh.append(message)
         if packets:
-            marks[self._next()] = _NUMBER.pack(self._number) + _packed(packets)
+            marks[self._next()] = _HEAD.pack(self._number, self._latest) + _packed(packets)
         return fresh, marks
 
-    def _know(self, packet: int, checksum: int) -> None:
-        self._known.pop(packet, None)
-        self._known[packet] = checksum
-        if len(self._known) > KNOWN_MAX:
-            del self._known[next(iter(self._known))]
+    def _is(self, known: tuple[int, int] | None, checksum: int) -> bool:
+        """Whether what is known under an id may still have been without acknowledgement when its connection ended."""
+        return known is not None and known[0] == checksum and self._ended - known[1] <= SETTLED_US
 
     def _next(self) -> str:
         self._number += 1
@@ -92,10 +101,10 @@ def _name(number: int) -> str:
 
 def _sound(name: str, body: bytes) -> bool:
     """Whether a mark is one that was written under this name: it carries the number before that of its name."""
-    if len(body) < _NUMBER.size or (len(body) - _NUMBER.size) % _PAIR.itemsize:
+    if len(body) < _HEAD.size or (len(body) - _HEAD.size) % _PAIR.itemsize:
         return False
-    number = int(_NUMBER.unpack_from(body)[0])
-    return number < NUMBER_MAX and name == _name(number + 1)
+    number, stamp = _HEAD.unpack_from(body)
+    return max(number, stamp) < LARGEST and name == _name(number + 1)
 
 
 def _packed(packets: Sequence[tuple[int, int]]) -> bytes:

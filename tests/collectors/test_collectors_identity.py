@@ -96,24 +96,47 @@ def test_a_broker_that_is_cut_off_anywhere_is_counted_once(
     is committed or lost with us; of its acknowledgements some arrive, in order. All messages are equal, and their ids
     come again after a while: nothing but the rules themselves tells one from another.
     """
-    identity.KNOWN_MAX, before = 2 * WINDOW, identity.KNOWN_MAX
+    settled, identity.SETTLED_US = identity.SETTLED_US, 2 * WINDOW
     try:
         one, disk, counted = Identities({}), dict[str, bytes](), list[int]()
-        done, sent = 0, set[int]()
-        for arrives, leaves, commits, acknowledged, restarts in [*rounds, *[(WINDOW, WINDOW, True, WINDOW, True)] * 60]:
+        done, sent, clock = 0, set[int](), 0
+        for connection, (arrives, leaves, commits, acknowledged, restarts) in enumerate(
+            [*rounds, *[(WINDOW, WINDOW, True, WINDOW, True)] * 60]
+        ):
             window = range(done, min(done + WINDOW, total))
             reached = window[:arrives]
-            arrived: list[Item] = [
-                ((number, "t", b"1"), (0, number % (3 * WINDOW) + 1, number in sent)) for number in reached
-            ]
+            arrived: list[Item] = []
+            for number in reached:
+                clock += 1
+                packet = number % (4 * WINDOW) + 1
+                arrived.append(((clock, "t", b"1"), (connection, packet, number in sent)))
+            numbers = dict(zip((clock - len(reached) + 1 + k for k in range(len(reached))), reached, strict=True))
             sent.update(reached, window[:leaves])
             if commits:
                 fresh, marks = one.sift(arrived)
-                counted += [message[0] for message in fresh]
+                counted += [numbers[message[0]] for message in fresh]
                 disk.update(marks)
                 done += min(acknowledged, len(reached))
             if restarts or not commits:
                 one = Identities({name: body for name, body in disk.items() if body})
         assert counted == list(range(total))
     finally:
-        identity.KNOWN_MAX = before
+        identity.SETTLED_US = settled
+
+
+def test_a_whole_backlog_may_be_under_way() -> None:
+    """Promise 1: a broker was seen to send all it had; killed within that commit, all of it is recognised."""
+    backlog = [item(number, b"%d" % (number % 3)) for number in range(1, 65536)]
+    fresh, marks = Identities({}).sift(backlog)
+    assert len(fresh) == 65535
+    again = [item(number, b"%d" % (number % 3), repeated=True) for number in range(1, 65536)]
+    assert Identities(marks).sift(again)[0] == []
+
+
+def test_what_was_acknowledged_long_before_the_connection_ended_is_another() -> None:
+    """Promise 1: the same id for an equal message two minutes of traffic later, whose first transmission was lost."""
+    one = Identities({})
+    later = identity.SETTLED_US + 2
+    one.sift([((1, "t", b"1"), (0, 7, False)), ((later, "t", b"2"), (0, 8, False))])
+    fresh, _ = one.sift([((later + 5, "t", b"1"), (1, 7, True)), ((later + 6, "t", b"2"), (1, 8, True))])
+    assert payloads((fresh, {})) == [b"1"]

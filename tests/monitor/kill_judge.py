@@ -73,6 +73,7 @@ class Judgement:
     ones_wrong: int
     polls_doubled: int
     polls_foreign: int
+    tracebacks: int
 
     def plain(self) -> dict[str, Any]:
         """As JSON; long lists as their lengths."""
@@ -97,6 +98,7 @@ class Judgement:
             "polls stored twice": self.polls_doubled,
             "polls stored that were never answered": self.polls_foreign,
             "times collect ended by itself": self.deeds.ended_alone,
+            "tracebacks in the log": self.tracebacks,
         }
         found += [f"{count} {what}" for what, count in counts.items() if count]
         least = {
@@ -160,6 +162,7 @@ def judge(folder: Path, seed: int, deeds: Deeds, commit_kills_ms: list[float], l
         ones_wrong=abs(counted - messages) + abs(timed - messages),
         polls_doubled=sum(count > 1 for count in polled.values()),
         polls_foreign=len(polled.keys() - polls),
+        tracebacks=(folder / "log").read_text(errors="replace").count("Traceback (most recent call last)"),
     )
 
 

@@ -1,7 +1,7 @@
 """The two ends that a killed keepclean is judged by, each a process with a log of its own.
 
-`publish` sends unique numbers at QoS 1 and writes down which of them the broker has acknowledged; `serve` answers
-Modbus polls with a count that rises with every poll, and writes down which it has answered.
+`publish` sends numbers at QoS 1 and writes down which of them the broker has acknowledged; `serve` answers Modbus polls
+with a count that rises with every poll, and writes down which it has answered.
 """
 
 from __future__ import annotations
@@ -11,35 +11,51 @@ import json
 import signal
 import struct
 import sys
+import threading
 import time
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-BARE, TIMED = 10, 10
+SAME, BARE, TIMED = 4, 10, 10
+TOPICS = SAME + BARE + TIMED
 TICK_S = 0.02
+
+
+def point_of(number: int) -> str:
+    """The point that a number's message is for: "same_N", "bare_N" or "timed_N"."""
+    index = number % TOPICS
+    if index < SAME:
+        return f"same_{index}"
+    return f"bare_{index - SAME}" if index < SAME + BARE else f"timed_{index - SAME - BARE}"
 
 
 class Publisher:
     """Sends until SIGTERM, then three closing messages a topic; "sent" and "acked" lines go to its log.
 
-    A message that was under way when the connection broke is neither sent again nor counted as acknowledged: whether
-    the broker has it cannot be known.
+    The messages of the "same" topics are all equal, byte by byte; the others hold their number, the last one of all as
+    well. A message that was under way when the connection broke is neither sent again nor counted as acknowledged:
+    whether the broker has it cannot be known.
     """
 
     def __init__(self, port: int, rate: float, log: TextIO) -> None:
         self._port, self._rate, self._log = port, rate, log
         self._number = 0
-        self._stamps: dict[int, int] = {}
-        self._topics: dict[tuple[int, int], str] = {}
+        self._stamps: dict[str, int] = {}
+        self._under_way: dict[tuple[int, int], int] = {}
+        self._acked: deque[tuple[int, int]] = deque()
         self._connection = 0
         self._stopping = False
+        self._dead: list[threading.ExceptHookArgs] = []
 
     def run(self) -> None:
-        """Until told to stop."""
+        """Until told to stop. Raises RuntimeError when paho's thread has died, KeyError for a PUBACK of nothing."""
         signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stopping", True))
+        threading.excepthook = self._dead.append
         client = self._connect()
         began, sent = time.monotonic(), 0
         while not self._stopping:
@@ -51,37 +67,53 @@ class Publisher:
             for _ in range(due - sent):
                 self._send(client)
             sent = max(sent, due)
+            self._note()
             time.sleep(TICK_S)
-        client.loop_stop()
-        client.disconnect()
-        client = self._connect()
-        for _ in range(3 * (BARE + TIMED)):
-            self._send(client).wait_for_publish(10)
-        time.sleep(0.2)
+        self._drain(client)
+        if not client.is_connected():
+            client.loop_stop()
+            client = self._connect()
+        closing = 0
+        while closing < 3 * TOPICS or not point_of(self._number).startswith("timed"):
+            self._send(client)
+            closing += 1
+        self._drain(client)
         client.disconnect()
         client.loop_stop()
 
-    def _send(self, client: mqtt.Client) -> mqtt.MQTTMessageInfo:
+    def _send(self, client: mqtt.Client) -> None:
         number = self._number = self._number + 1
-        index = number % (BARE + TIMED)
-        if index < BARE:
-            topic, payload = f"bare/b{index}", b"%d" % number
-        else:
-            stamp = self._stamps[index] = max(time.time_ns() // 1_000_000, self._stamps.get(index, 0) + 1)
-            topic = f"timed/{index - BARE}"
+        point = point_of(number)
+        kind, _, index = point.partition("_")
+        topic, payload = f"{kind}/{index}", b"1" if kind == "same" else b"%d" % number
+        if kind == "timed":
+            stamp = self._stamps[point] = max(time.time_ns() // 1_000_000, self._stamps.get(point, 0) + 1)
             payload = json.dumps({"ts": stamp, "number": number, "one": 1}).encode()
         self._log.write(f"sent {number}\n")
-        info = client.publish(topic, payload, qos=1)
-        self._topics[self._connection, info.mid] = str(number)
-        return info
+        self._under_way[self._connection, client.publish(topic, payload, qos=1).mid] = number
+
+    def _note(self) -> None:
+        """Writes down what paho's thread has heard; every id is known by then, because this thread sent it."""
+        if self._dead:
+            raise RuntimeError("paho's thread has died") from self._dead[0].exc_value
+        while self._acked:
+            self._log.write(f"acked {self._under_way.pop(self._acked.popleft())}\n")
+
+    def _drain(self, client: mqtt.Client) -> None:
+        """Waits for what is still under way."""
+        here, end = self._connection, time.monotonic() + 10
+        while client.is_connected() and time.monotonic() < end:
+            self._note()
+            if not any(connection == here for connection, _ in self._under_way):
+                return
+            time.sleep(TICK_S)
 
     def _connect(self) -> mqtt.Client:
         self._connection += 1
-        here = self._connection
         while True:
-            client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"gateway-{here}")
+            client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=f"gateway-{self._connection}")
             client.max_inflight_messages_set(1000)
-            client.on_publish = lambda _client, _data, mid, _code, _props: self._acked(here, mid)
+            client.on_publish = self._heard(self._connection)
             try:
                 client.connect("127.0.0.1", self._port)
             except OSError:
@@ -96,11 +128,11 @@ class Publisher:
                 return client
             client.loop_stop()
 
-    def _acked(self, connection: int, mid: int) -> None:
-        end = time.monotonic() + 1.0
-        while (connection, mid) not in self._topics and time.monotonic() < end:
-            time.sleep(0.0005)
-        self._log.write(f"acked {self._topics.pop((connection, mid))}\n")
+    def _heard(self, connection: int) -> Callable[..., None]:
+        def heard(_client: mqtt.Client, _data: Any, mid: int, *_: Any) -> None:
+            self._acked.append((connection, mid))
+
+        return heard
 
 
 class Meters:

@@ -1,4 +1,4 @@
-"""A plant under load whose keepclean is killed again and again, and the judgement afterwards.
+"""A plant under load whose keepclean is killed again and again.
 
 Mosquitto with the shipped configuration, a publisher, fifty Modbus devices, and `keepclean run`, each a real process.
 What must be there comes from the publisher's log of PUBACKs and the meters' log of answers, never from keepclean.
@@ -14,27 +14,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import yaml
-from kill_peers import BARE, TIMED, sent_and_acked, served
+from kill_judge import Deeds, Judgement, Load, judge
+from kill_peers import BARE, SAME, TIMED, point_of, sent_and_acked
 
 from historian.reader import Reader
-from historian.store import Historian
 from journal.journal import Journal
-from journal.message import encode_body
 from monitor.clock_file import write_clock
-from monitor.describe import describe
-from monitor.server import Server
 from plant.clock import PlantClock
 from plant.errors import StorageError
-from plant.reading import MINUTE
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(__file__).resolve().parent / "kill_peers.py"
@@ -46,6 +40,10 @@ source: this test
 fields:
   asked: {title: Polls answered, function: 4, address: 0, type: uint32, unit: "1"}
 """
+UP_S = 90.0  # a busy machine takes 15 s for a start, and the supervisor's pause grows to 15 s as well
+STOP_S = 20.0
+COMMIT_S = 0.003
+COMMIT_SHARE = 0.5
 
 
 def free_ports(count: int) -> list[int]:
@@ -63,18 +61,21 @@ def until(what: Callable[[], object], deadline_s: float) -> None:
     """Waits for a condition."""
     end = time.monotonic() + deadline_s
     while not what():
-        assert time.monotonic() < end, "deadline"
+        assert time.monotonic() < end, f"nothing within {deadline_s:g} s"
         time.sleep(0.05)
 
 
 def describe_plant(folder: Path, broker: int, meters: list[int]) -> Path:
-    """Writes a plant of bare numbers, messages with a time of their own, and polled counts."""
+    """Writes a plant of equal and of bare numbers, messages with a time of their own, and polled counts."""
     level = {"in": "site", "kind": "level", "unit": "1"}
     devices: dict[str, Any] = {
-        "bare": {"protocol": "mqtt", "title": "Bare", "topic": "bare/{read}", "payload": "number"}
+        kind: {"protocol": "mqtt", "title": kind, "topic": f"{kind}/{{read}}", "payload": "number"}
+        for kind in ("same", "bare")
     }
     points: dict[str, Any] = {
-        f"bare_{n}": {"title": f"bare {n}", **level, "from": "bare", "read": f"b{n}"} for n in range(BARE)
+        f"{kind}_{n}": {"title": f"{kind} {n}", **level, "from": kind, "read": str(n)}
+        for kind, count in (("same", SAME), ("bare", BARE))
+        for n in range(count)
     }
     for n in range(TIMED):
         devices[f"timed_{n}"] = {
@@ -116,41 +117,6 @@ def describe_plant(folder: Path, broker: int, meters: list[int]) -> Path:
     return path
 
 
-@dataclass
-class Judgement:
-    """What was counted; `lost`, `doubled` and `foreign` must be empty."""
-
-    seed: int
-    kills: int
-    stops: int
-    broker_restarts: int
-    sent: int
-    acknowledged: int
-    unclear: int
-    stored_messages: int
-    polls_answered: int
-    polls_stored: int
-    ones: int
-    seconds: float
-    lost: list[int]
-    doubled: list[int]
-    foreign: list[int]
-    polls_doubled: int
-    polls_foreign: int
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON."""
-        return asdict(self)
-
-    def assert_sound(self) -> None:
-        """Every acknowledged message once, none that was not sent, every poll stored at most once."""
-        assert not self.lost, f"seed {self.seed}: {len(self.lost)} lost: {self.lost[:10]}"
-        assert not self.doubled, f"seed {self.seed}: {len(self.doubled)} twice: {self.doubled[:10]}"
-        assert not self.foreign, f"seed {self.seed}: never sent: {self.foreign[:10]}"
-        assert (self.polls_doubled, self.polls_foreign) == (0, 0)
-        assert self.polls_stored > 0
-
-
 class Rig:
     """The processes and what is done to them."""
 
@@ -165,7 +131,11 @@ class Rig:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._broker: subprocess.Popen[bytes] | None = None
         self._ours: subprocess.Popen[bytes] | None = None
-        self.kills = self.stops = self.broker_restarts = 0
+        self._collect: psutil.Process | None = None
+        self._others: list[psutil.Process] = []
+        self._wal = self.data / "journal" / "journal.sqlite-wal"
+        self.deeds = Deeds()
+        self.commit_kills_ms: list[float] = []
 
     @contextmanager
     def running(self) -> Iterator[Rig]:
@@ -175,16 +145,16 @@ class Rig:
             try:
                 self.start_broker()
                 self.start()
-                until(self.connected, 30)
+                self.up()
+                until(self.connected, UP_S)
                 self._peer("serve", *map(str, self._meters))
-                self._publisher = self._peer("publish", str(self._port), str(self._rate))
+                self._publisher, self._loaded = (
+                    self._peer("publish", str(self._port), str(self._rate)),
+                    time.monotonic(),
+                )
                 yield self
             finally:
-                self._kill_all()
-                for process in (*self._processes, self._broker):
-                    if process is not None and process.poll() is None:
-                        process.kill()
-                        process.wait()
+                self._end_all()
 
     def start_broker(self) -> None:
         """Mosquitto with the shipped configuration, but for port, place and user."""
@@ -204,7 +174,7 @@ class Rig:
                 return True
             return False
 
-        until(listens, 10)
+        until(listens, 30)
 
     def restart_broker(self) -> None:
         """An orderly end (sessions and queues are saved) and a new start."""
@@ -212,11 +182,10 @@ class Rig:
         self._broker.terminate()
         self._broker.wait(20)
         self.start_broker()
-        self.broker_restarts += 1
+        self.deeds.broker_restarts += 1
 
     def start(self) -> None:
         """`keepclean run`, or its collect process."""
-        (self.data / "collect.json").unlink(missing_ok=True)
         command = [sys.executable, "-m", "monitor", "run", str(self.plant), "--data", str(self.data), "--port", "0"]
         if not self._whole:
             self.data.mkdir(exist_ok=True)
@@ -231,117 +200,83 @@ class Rig:
         assert self._ours is not None
         return self._ours
 
+    def up(self) -> None:
+        """Waits until collect has reached the broker, and notes who is who: no kill begins with a look for its victim.
+
+        Its status would say so as well, up to two seconds later.
+        """
+        until(self._resolved, UP_S)
+
     def connected(self) -> bool:
         """Whether collect says that it is connected to the broker."""
         with suppress(OSError):
             return '"connected": true' in (self.data / "collect.json").read_text()
         return False
 
-    def disturb(self, everything_share: float = 0.6) -> None:
-        """SIGKILL at a random instant, a third of them right when a commit is being written; then a new start."""
-        self.pause(0.2, 1.5)
-        if self.chance.random() < 1 / 3:
-            self._at_a_commit()
-        if not self._whole or self.chance.random() < everything_share:
-            self._kill_all()
-            self.kills += 1
+    def disturb(self) -> None:
+        """SIGKILL of collect, alone or with everything, at a random instant or within a commit; then a new start."""
+        while True:
+            self.pause(0.2, 1.5)
+            alone = self._whole and self.chance.random() < 0.4
+            if self._kill_collect(alone):
+                break
+            self.deeds.ended_alone += 1
+            assert self.deeds.ended_alone < 5, "collect ends by itself again and again"
+            self.up()
+        self.deeds.kills += 1
+        if not alone:
+            self.process.wait()
             self.start()
-        else:
-            before = self._children("collect")
-            for victim in before:
-                victim.kill()
-            self.kills += 1
-            (self.data / "collect.json").unlink(missing_ok=True)
-            until(lambda: self._children("collect"), 20)
-        until(self.connected, 30)
+        self.up()
+
+    def kill_parent(self) -> None:
+        """SIGKILL of the parent alone; what it left has to end by itself, and a new start to wait for that."""
+        assert self._whole
+        self.pause(0.2, 1.5)
+        left = [one for one in (self._collect, *self._others) if one is not None]
+        self.process.kill()
+        self.process.wait()
+        self.deeds.parent_kills += 1
+        self.start()
+        until(lambda: all(map(_gone, left)), UP_S)
+        self.up()
 
     def stop(self) -> None:
         """An orderly end and a new start."""
         self.pause(0.2, 1.5)
         self.stop_ours()
-        self.stops += 1
+        self.deeds.stops += 1
         self.start()
-        until(self.connected, 30)
+        self.up()
 
     def stop_ours(self) -> None:
-        """SIGTERM; it has ten seconds."""
-        assert self._ours is not None
-        self._ours.terminate()
-        self._ours.wait(10)
+        """SIGTERM; nothing of it may be left."""
+        self.process.terminate()
+        self.process.wait(STOP_S)
+        assert all(map(_gone, self._others))
 
     def pause(self, least_s: float, most_s: float) -> None:
         """Lets the load run for a while."""
         time.sleep(self.chance.uniform(least_s, most_s))
 
-    def finish(self, began: float) -> Judgement:
+    def finish(self) -> Judgement:
         """Ends the load, waits until the last message is stored, settles the facts and judges."""
+        assert self._publisher.poll() is None, "the publisher has failed: its reason is in the log"
+        load = Load(self._rate, round(time.monotonic() - self._loaded, 1), len(self._meters))
         self._publisher.terminate()
-        self._publisher.wait(60)
-        sent, acked = sent_and_acked(self.folder / "publish.log")
-        until(lambda: self._has(max(acked)), 60 if self._whole else 20)
+        assert self._publisher.wait(60) == 0, "the publisher has failed: its reason is in the log"
+        _, acked = sent_and_acked(self.folder / "publish.log")
+        last = max((number for number in acked if not point_of(number).startswith("same")), default=0)
+        assert last, "nothing was acknowledged"
+        until(lambda: self._has(last), UP_S)
         self.stop_ours()
         for process in self._processes:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(10)
-        self._settle()
-        return self._judge(sent, acked, served(self.folder / "serve.log"), began)
-
-    def _judge(self, sent: set[int], acked: set[int], polls: set[tuple[int, int]], began: float) -> Judgement:
-        reader = Reader(self.data)
-        readings = reader.table("readings", columns=["point", "value"]).select("point", "value")
-        stored: Counter[int] = Counter()
-        polled: Counter[tuple[int, int]] = Counter()
-        for point, value in readings.iter_rows():
-            kind, _, number = point.partition("_")
-            if kind in ("bare", "timed"):
-                stored[int(value)] += 1
-            elif kind == "polls":
-                polled[int(number), int(value)] += 1
-        ones = reader.table("facts", columns=["point", "amount"])
-        ones = ones.filter(ones["point"].str.starts_with("ones_"))
-        counted = int(ones["amount"].sum())
-        timed = sum(count for number, count in stored.items() if number % (BARE + TIMED) >= BARE)
-        assert counted == timed, f"seed {self.seed}: facts count {counted} messages, readings {timed}"
-        return Judgement(
-            seed=self.seed,
-            kills=self.kills,
-            stops=self.stops,
-            broker_restarts=self.broker_restarts,
-            sent=len(sent),
-            acknowledged=len(acked),
-            unclear=len(sent - acked),
-            stored_messages=sum(stored.values()),
-            polls_answered=len(polls),
-            polls_stored=sum(polled.values()),
-            ones=counted,
-            seconds=round(time.monotonic() - began, 1),
-            lost=sorted(acked - stored.keys()),
-            doubled=sorted(number for number, count in stored.items() if count > 1),
-            foreign=sorted(stored.keys() - sent),
-            polls_doubled=sum(count > 1 for count in polled.values()),
-            polls_foreign=len(polled.keys() - polls),
-        )
-
-    def _settle(self) -> None:
-        """Steps what is left, then ten minutes of silence, so that every minute's facts are final."""
-        described = describe(self.plant)
-        journal, historian = Journal(self.data / "journal"), Historian(self.data)
-        server = Server(described.plan, journal, historian)
-        while server.step():
-            pass
-        now = (time.time_ns() // 1000 // MINUTE + 1) * MINUTE
-        for minute in range(10):
-            journal.append([("tick", encode_body({"time": now + minute * MINUTE}))])
-        while server.step():
-            pass
-        server.checkpoint()
-        historian.close()
-        journal.close()
+            process.terminate()
+            assert process.wait(10) == 0
+        return judge(self.folder, self.seed, self.deeds, self.commit_kills_ms, load)
 
     def _has(self, number: int) -> bool:
-        index = number % (BARE + TIMED)
-        point = f"bare_{index}" if index < BARE else f"timed_{index - BARE}"
+        point = point_of(number)
         if self._whole:
             with suppress(StorageError):
                 rows = Reader(self.data).table("readings", columns=["point", "value"], where={"point": [point]})
@@ -359,38 +294,66 @@ class Rig:
         finally:
             journal.close()
 
-    def _at_a_commit(self) -> None:
-        """Returns while the journal's write-ahead log is being written, or just after."""
-        wal = self.data / "journal" / "journal.sqlite-wal"
+    def _kill_collect(self, alone: bool) -> bool:
+        """Collect goes first, then, unless `alone`, its parent and serve; whether there was a collect to kill."""
+        collect = self._collect
+        if collect is None or _gone(collect):
+            return False
+        pids = [collect.pid] if alone or not self._whole else [collect.pid, self.process.pid]
+        pids += [] if alone else [one.pid for one in self._others]
+        began = self._commit() if self.chance.random() < COMMIT_SHARE else None
+        after_ms = (time.perf_counter() - began) * 1e3 if began else None
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if after_ms is not None:
+            self.commit_kills_ms.append(round(after_ms, 2))
+        until(lambda: _gone(collect), 10)
+        return True
 
-        def stamp() -> int:
-            with suppress(OSError):
-                return wal.stat().st_mtime_ns
-            return 0
+    def _commit(self) -> float | None:
+        """Returns up to 3 ms after a commit began to write: when that was noticed [s of perf_counter].
 
-        before, end = stamp(), time.monotonic() + 2
-        while stamp() == before and time.monotonic() < end:
+        A tight loop, which notices within 0.2 ms; then a wait, more often short than long: a commit takes 1-2 ms.
+        """
+        wait_s = self.chance.random() ** 2 * COMMIT_S
+        end, before = time.perf_counter() + 2, _changed(self._wal)
+        while _changed(self._wal) == before:
+            if time.perf_counter() > end:
+                return None
+        began = time.perf_counter()
+        while time.perf_counter() < began + wait_s:
             pass
+        return began
 
-    def _children(self, name: str) -> list[psutil.Process]:
-        found = []
+    def _resolved(self) -> bool:
+        """Whether collect has reached the broker; then its process and the others are known."""
         with suppress(psutil.NoSuchProcess):
-            for one in psutil.Process(self._ours.pid if self._ours else 0).children():
-                with suppress(psutil.NoSuchProcess):
-                    if name in one.cmdline():
-                        found.append(one)
-        return found
+            ours = psutil.Process(self.process.pid)
+            family = ours.children(recursive=True) if self._whole else [ours]
+            for one in family:
+                if "collect" in one.cmdline() and any(
+                    peer.raddr and peer.raddr.port == self._port and peer.status == psutil.CONN_ESTABLISHED
+                    for peer in one.net_connections("tcp")
+                ):
+                    self._collect = one
+                    self._others = [other for other in family if other != one]
+                    return True
+        return False
 
-    def _kill_all(self) -> None:
-        """The parent first, so that it starts nothing again, then its children."""
-        if self._ours is None or self._ours.poll() is not None:
-            return
-        children = psutil.Process(self._ours.pid).children(recursive=True)
-        self._ours.kill()
-        for child in children:
-            with suppress(psutil.NoSuchProcess):
-                os.kill(child.pid, signal.SIGKILL)
-        self._ours.wait()
+    def _end_all(self) -> None:
+        """The parent first, so that it starts nothing again, then its children, then the peers."""
+        if self._ours is not None and self._ours.poll() is None:
+            children = psutil.Process(self._ours.pid).children(recursive=True)
+            self._ours.kill()
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+            self._ours.wait()
+        for process in (*self._processes, self._broker):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
 
     def _peer(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(PEERS), what, str(self.folder / f"{what}.log"), *arguments]
@@ -399,16 +362,39 @@ class Rig:
         return process
 
 
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _gone(process: psutil.Process) -> bool:
+    """Whether it has ended, even if nobody has asked for its status yet."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 def run(
-    folder: Path, seed: int, kills: int, stops: int, broker_restarts: int, rate: float = 2000, *, whole: bool = True
+    folder: Path,
+    seed: int,
+    kills: int,
+    stops: int,
+    broker_restarts: int,
+    parent_kills: int = 0,
+    rate: float = 2000,
+    *,
+    whole: bool = True,
 ) -> Judgement:
     """The whole of it, in an order that the seed decides."""
     rig = Rig(folder, seed, rate, whole=whole)
-    began = time.monotonic()
     deeds = [rig.disturb] * kills + [rig.stop] * stops + [rig.restart_broker] * broker_restarts
+    deeds += [rig.kill_parent] * parent_kills
     rig.chance.shuffle(deeds)
     with rig.running():
         for deed in deeds:
             deed()
         rig.pause(1.0, 1.0)
-        return rig.finish(began)
+        return rig.finish()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import resource
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,6 @@ def journal(rig: Rig) -> dict[str, object]:
 def test_a_full_disk_is_waited_for_without_a_restart(tmp_path: Path) -> None:
     """Promise 1: while the disk takes nothing, nothing is acknowledged; when it does, all is stored once."""
     rig = Rig(tmp_path, seed=1, rate=500, meters=5, whole=False)
-    began = time.monotonic()
     with rig.running():
         process = rig.process
         unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SMALL, resource.RLIM_INFINITY))
@@ -46,13 +44,12 @@ def test_a_full_disk_is_waited_for_without_a_restart(tmp_path: Path) -> None:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
         until(lambda: journal(rig).get("storage_error") == "", 30)
         assert process.poll() is None
-        rig.finish(began).assert_sound()
+        rig.finish().assert_sound()
 
 
 def test_a_damaged_journal_is_put_aside_and_the_rest_is_read(tmp_path: Path) -> None:
     """Promise 1: after damage the readable rows are there, the loss is a notice, and collecting goes on."""
     rig = Rig(tmp_path, seed=2, rate=500, meters=5, whole=False)
-    began = time.monotonic()
     with rig.running():
         until(lambda: int(str(journal(rig).get("position", 0))) > 60, 30)
         rig.stop_ours()
@@ -62,8 +59,8 @@ def test_a_damaged_journal_is_put_aside_and_the_rest_is_read(tmp_path: Path) -> 
         raw[middle : middle + 3 * 4096] = b"\x5a" * (3 * 4096)
         path.write_bytes(raw)
         rig.start()
-        until(rig.connected, 30)
-        judgement = rig.finish(began)
+        rig.up()
+        judgement = rig.finish()
     assert not judgement.doubled
     assert not judgement.foreign
     assert 0 < len(judgement.lost) < judgement.acknowledged / 2

@@ -21,7 +21,9 @@ pytestmark = [
 def test_what_was_acknowledged_is_in_the_facts_exactly_once(tmp_path: Path) -> None:
     """Promise 1: 2,000 messages a second and 50 meters; SIGKILLs, an orderly stop and a restart of the broker."""
     seed = random.randrange(10_000)
+    print("seed", seed)  # noqa: T201 - shown when the test fails, also when it fails before there is a judgement
     judgement = run(tmp_path, seed, kills=4, stops=1, broker_restarts=1, whole=False)
-    print(judgement)  # noqa: T201 - the seed, shown when the test fails
+    print(judgement.plain())  # noqa: T201
     judgement.assert_sound()
+    assert judgement.deeds.kills == 4
     assert judgement.acknowledged > 10_000
