@@ -30,9 +30,10 @@ bench: $(READY_DEV)  ## benchmarks, as docs/benchmarks.md has them
 soak: $(READY_DEV)  ## many seeds; writes docs/proof/*.json
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
-boards: $(READY)  ## write deploy/grafana and docs/plant.schema.json anew from the code
+boards: $(READY)  ## write deploy/grafana, docs/plant.schema.json and the table of docs/meters.md anew from the code
 	@$(BIN)/keepclean grafana files examples/electroplating/plant.yaml --out deploy/grafana
 	@$(BIN)/python -m plant.schema docs/plant.schema.json
+	@$(BIN)/python -m collectors.meters
 
 clean:  ## remove the environment and the demo's data
 	rm -rf $(VENV) .demo
