@@ -89,7 +89,8 @@ def kpi_chart(
             {
                 "name": name,
                 "type": "line",
-                "symbol": "none",
+                # a line of one value is no line
+                "symbol": "circle" if sum(value is not None for value in course.values) == 1 else "none",
                 "lineStyle": {"color": LINE, "width": 1.8},
                 "itemStyle": {"color": LINE},
                 "data": _pairs(local, course.values),

@@ -35,7 +35,15 @@ app = typer.Typer(
 grafana = typer.Typer(no_args_is_help=True, help="Grafana boards as code.")
 app.add_typer(grafana, name="grafana")
 
-PlantFile = Annotated[Path, typer.Argument(help="The plant description, a YAML file.", metavar="PLANT")]
+
+def _in_folder(plant: Path) -> Path:
+    return plant / "plant.yaml" if plant.is_dir() else plant
+
+
+PlantFile = Annotated[
+    Path,
+    typer.Argument(help="The plant description, a YAML file, or its folder.", metavar="PLANT", callback=_in_folder),
+]
 DataFolder = Annotated[
     Path | None, typer.Option("--data", help="The plant's data folder (default: data/ beside the plant description).")
 ]
@@ -313,7 +321,11 @@ def serve(
     from monitor.processes import end_with_parent
 
     end_with_parent(parent)
-    monitor.serve.run(sound(plant), data, clock, port, demo)
+    described = sound(plant)
+    try:
+        monitor.serve.run(described, data, clock, port, demo)
+    except KeepcleanError as error:
+        fail(error)
 
 
 @app.command(hidden=True)

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from historian.reader import Reader
 from historian.store import Historian
 from journal.journal import Journal
+from journal.lock import FolderLock
 from journal.message import encode_body
 from monitor.clock_file import write_clock
 from monitor.demo_control import MINUTES_PER_DAY, PORTS, read_request, write_request
@@ -237,7 +238,12 @@ class Demo:
 
 
 def run_demo(described: Described, scenario: Path, data: Path, port: int, speed: float, broker: str | None) -> None:
-    """The whole demo, from an empty data folder."""
+    """The whole demo, from an empty data folder. Raises StorageError when another demo runs in it."""
+    with FolderLock(data.with_name(f"{data.name}.lock"), wait_s=1.0):
+        _run_demo(described, scenario, data, port, speed, broker)
+
+
+def _run_demo(described: Described, scenario: Path, data: Path, port: int, speed: float, broker: str | None) -> None:
     screen = Console()
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True)

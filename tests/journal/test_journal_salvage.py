@@ -192,7 +192,7 @@ def test_serve_asks_for_a_repair(tmp_path: Path) -> None:
 def test_one_process_to_a_folder(tmp_path: Path) -> None:
     """Promise 1: two that collect would count everything twice; the second waits, then says so."""
     first = FolderLock(tmp_path / "collect.lock")
-    with pytest.raises(StorageError, match="another keepclean works here"):
+    with pytest.raises(StorageError, match="stop that one first"):
         FolderLock(tmp_path / "collect.lock", wait_s=0.0)
     first.release()
     FolderLock(tmp_path / "collect.lock", wait_s=0.0).release()

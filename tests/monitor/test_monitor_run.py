@@ -1,0 +1,39 @@
+"""`keepclean run`: one to a folder, and a device that never answers is told on the terminal, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from journal.lock import FolderLock
+from monitor.describe import describe
+from monitor.run import _silent, run_plant
+from plant.errors import StorageError
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "steel" / "plant.yaml"
+
+
+def test_a_second_run_on_the_same_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 1: it touches nothing of the first one's, and says what to do."""
+    monkeypatch.setattr("monitor.run.RUN_LOCK_S", 0.0)
+    (tmp_path / "serve.json").write_text("{}")
+    with FolderLock(tmp_path / "run.lock"), pytest.raises(StorageError, match="stop that one first"):
+        run_plant(describe(EXAMPLE), tmp_path, 0, None)
+    assert (tmp_path / "serve.json").exists()
+    assert not (tmp_path / "clock.json").exists()
+
+
+def test_a_device_that_never_answers_is_told_once(tmp_path: Path) -> None:
+    """A wrong address shows on the terminal where it was started, not only on a page that nobody has opened yet."""
+    assert _silent(tmp_path, set()) == []
+    devices = {
+        "meter": {"last_success": None, "errors": 2, "last_error": "no answer within 1 s"},
+        "waiting": {"last_success": None, "errors": 0, "last_error": ""},
+        "sound": {"last_success": 5, "errors": 1, "last_error": "no answer within 1 s"},
+    }
+    (tmp_path / "collect.json").write_text(json.dumps({"devices": devices}))
+    told: set[str] = set()
+    assert _silent(tmp_path, told) == [("meter", "no answer within 1 s")]
+    assert _silent(tmp_path, told) == []
