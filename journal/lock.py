@@ -34,7 +34,10 @@ class FolderLock:
                     self._file.seek(0)
                     other = self._file.read().strip() or "unknown"
                     self._file.close()
-                    raise StorageError(f"{path.parent}: keepclean already works on this folder (process {other}); stop that one first") from None
+                    message = (
+                        f"{path.parent}: keepclean already works on this folder (process {other}); stop that one first"
+                    )
+                    raise StorageError(message) from None
                 time.sleep(LOOK_EVERY_S)
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
