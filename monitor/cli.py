@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sized
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -84,13 +85,17 @@ def check(
     described = sound(plant)
     found = described.plant
     out.print(
-        f"{plant}: sound. {len(found.points)} points on {len(found.devices)} devices, {len(found.kpis)} KPIs, "
-        f"{len(found.baselines)} baselines, {len(found.options)} options.",
+        f"{plant}: sound. {_number(found.points, 'point')} on {_number(found.devices, 'device')}, "
+        f"{_number(found.kpis, 'KPI')}, {_number(found.baselines, 'baseline')}, {_number(found.options, 'option')}.",
         highlight=False,
         soft_wrap=True,
     )
     if try_broker:
         _try_broker(described)
+
+
+def _number(found: Sized, what: str) -> str:
+    return f"{len(found)} {what}{'' if len(found) == 1 else 's'}"
 
 
 def _try_broker(described: Described) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,7 +24,7 @@ Parity = Literal["none", "even", "odd"]
 MeterId = Annotated[int | None, typer.Option("--unit", help="The device's id, where the address does not hold it.")]
 Baud = Annotated[int, typer.Option(help="Of a serial line.")]
 ParityOption = Annotated[str, typer.Option(help="Of a serial line: none, even or odd.")]
-Timeout = Annotated[float, typer.Option(help="How long to wait for an answer [s].")]
+Timeout = Annotated[float, typer.Option(help="How long to wait for an answer, in seconds.")]
 Username = Annotated[str | None, typer.Option(help="The broker's user.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="A file with the user's password.")]
 CaFile = Annotated[Path | None, typer.Option(help="Certificates to trust with mqtts:// (PEM).")]
@@ -93,7 +94,7 @@ def probe(
 def discover(
     broker: Annotated[str, typer.Argument(help="mqtt://host:port, or mqtts://host:port for TLS.")],
     topic: Annotated[str, typer.Option(help="Which topics, with + and # as MQTT has them.")] = "#",
-    seconds: Annotated[float, typer.Option(help="How long to listen.")] = 15.0,
+    seconds: Annotated[float, typer.Option(help="How long to listen, in seconds.")] = 15.0,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print devices and points to paste.")] = False,
     username: Username = None,
     password_file: PasswordFile = None,
@@ -105,8 +106,10 @@ def discover(
 
     Ends with 0 when something was heard, 3 when nothing was, 1 when the broker cannot be reached or refuses.
     """
+    from collectors.mqtt.broker import host_port
     from collectors.mqtt.discover import Listening, listen
     from monitor import discover as showing
+    from monitor.init import broker_lines
 
     named = _broker(broker, username, password_file, ca_file, cert_file, key_file)
     try:
@@ -117,13 +120,14 @@ def discover(
 
             found = listen(named, Path(), topic, seconds, progress)
     except (KeepcleanError, OSError) as error:
-        fail(error if isinstance(error, KeepcleanError) else DeviceError(str(error)))
+        fail(DeviceError(showing.explained(error)) if isinstance(error, DeviceError) else DeviceError(str(error)))
     if not found.messages:
         hint = f" ({found.ended})" if found.ended else ""
         err.print(f"nothing came on '{topic}' in {found.seconds:.0f} s{hint}", markup=False, highlight=False)
         raise typer.Exit(REFUSED_SOME)
     if as_yaml:
-        sys.stdout.write(showing.yaml(found))
+        host = re.sub("[^a-z0-9]+", "-", host_port(broker)[0].lower()).strip("-")
+        sys.stdout.write(showing.yaml(found, broker_lines(named, host, Path())))
     else:
         out.print(showing.shown(found), highlight=False)
 
@@ -175,13 +179,14 @@ def init(
     answers = talk.Answers(
         meter, profile, topic, broker, name, part, zone, currency, product, product_unit, measured_in, kind
     )
+    asked = (meter is None and topic is None) or sys.stdin.isatty()
     if meter is None and topic is None:
-        answers = talk.ask(answers, out)
+        answers = talk.ask(answers, unit, out)
     try:
         named = None
         if answers.broker:
             named = _broker(answers.broker, username, password_file, ca_file)
-        source = talk.Source(tuple(field or ()), unit, baud, _parity(parity), timeout, named, ask=not no_probe)
+        source = talk.Source(tuple(field or ()), unit, baud, _parity(parity), timeout, named, not no_probe, asked)
         talk.begin(folder, answers, source, out)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error

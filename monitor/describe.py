@@ -34,7 +34,11 @@ def describe(path: Path) -> Described:
 
     Every folder checks what is sound, whatever is wrong elsewhere, so that one run tells everything.
     """
-    text = read_text(path)
+    return described(read_text(path), path)
+
+
+def described(text: str, path: Path) -> Described:
+    """As `describe`, of a text that stands, or is to stand, in a file."""
     sound, document = inspect(text, path)
     faults = {
         *document.faults,

@@ -13,6 +13,7 @@ from rich.text import Text
 from collectors.mqtt.discover import Heard, Listening
 from collectors.mqtt.grouping import Group as Topics
 from collectors.mqtt.grouping import alike, groups, names
+from plant.errors import DeviceError
 
 GROUPS_SHOWN = 40
 TOPICS_SHOWN = 5
@@ -23,7 +24,7 @@ UNREAD_SHOWN = 20
 def so_far(found: Listening, seconds: float) -> str:
     """The line that is shown while it listens."""
     return (
-        f"listening: {found.messages:,} messages on {len(found.topics):,} topics,"
+        f"listening: {_number(found.messages, 'message')} on {_number(len(found.topics), 'topic')},"
         f" {max(seconds - found.seconds, 0):.0f} s to go (Ctrl-C ends early)"
     )
 
@@ -45,12 +46,28 @@ def shown(found: Listening) -> Group:
     return Group(*parts)
 
 
-def yaml(found: Listening) -> str:
-    """Blocks `devices:` and `points:` for what can be read; kinds and units are guesses."""
+def explained(error: DeviceError) -> str:
+    """What a failure means at a broker, and what to look at."""
+    text = str(error)
+    if "cannot be reached" in text or "does not answer" in text:
+        ports = "1883 is the usual port, 8883 with mqtts://"
+        return f"{text}\n    hint: is the address right, the broker on, and no firewall between? {ports}"
+    return text
+
+
+def yaml(found: Listening, broker: Sequence[tuple[str, str]]) -> str:
+    """Blocks `broker:` (of the keys given), `devices:` and `points:` for what can be read; kinds, units are guesses."""
     readable, _ = groups(found)
     chosen = readable[:GROUPS_SHOWN]
     named = list(zip(names(chosen), chosen, strict=True))
-    lines = ["# Kinds and units that a name does not tell are guesses: look at each before you paste it.", "devices:"]
+    lines = [
+        "# Kinds and units that a name does not tell are guesses: look at each before you paste it.",
+        "# A description has each block once: the lines below `devices:` and `points:` go under those that are there,",
+        "# `broker:` goes in as a whole unless there is one. Then `keepclean check`, Ctrl-C, `keepclean run` again.",
+        "broker:",
+        *(f"  {key}: {value}" for key, value in broker),
+        "devices:",
+    ]
     for name, group in named:
         lines += group.suggestion.device_lines(name)
     lines.append("points:")
@@ -67,10 +84,10 @@ def print_found(found: Listening, screen: Console) -> None:
 
 
 def _head(found: Listening) -> str:
-    topics = f"{len(found.topics):,} topic{'' if len(found.topics) == 1 else 's'}"
-    text = f"{found.messages:,} messages on {topics} in {found.seconds:.0f} s"
+    topics = _number(len(found.topics), "topic")
+    text = f"{_number(found.messages, 'message')} on {topics} in {found.seconds:.0f} s"
     if found.beyond:
-        text += f"; {found.beyond:,} messages on further topics were only counted"
+        text += f"; {_number(found.beyond, 'message')} on further topics were only counted"
     return f"[bold]{text}[/bold]" + (f" ({escape(found.ended)})" if found.ended else "")
 
 
@@ -105,6 +122,10 @@ def _unread(found: Sequence[tuple[Heard, str]]) -> Table:
     for heard, why in found[:UNREAD_SHOWN]:
         table.add_row(escape(_short(heard.topic)), _count(heard), escape(_short(why)))
     return table
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _count(heard: Heard) -> str:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from collectors.modbus.probe import Seen, Target
 from collectors.mqtt.discover import Listening, listen
 from collectors.mqtt.grouping import groups
 from collectors.profile import load
 from collectors.profile_fields import Profile, RegisterField
-from monitor.describe import Described, describe
-from monitor.init_points import Drafted, Offered, drafted, first_choice, of_topic, slug
+from monitor.describe import Described
+from monitor.discover import explained
+from monitor.init_check import sound
+from monitor.init_points import Drafted, Offered, applied, drafted, first_choice, of_topic, slug
 from monitor.init_text import Gauge, Wanted, main_point, quoted, site_id, text
 from monitor.probe import read_device
 from plant.draft import suggestion
@@ -27,6 +29,8 @@ FILE = "plant.yaml"
 MODBUS_INTERVAL = "10 s"
 INTERVALS_S = (1, 2, 5, 10, 15, 30, 60, 300, 900, 3600)
 LISTEN_S = 65.0
+# payload styles whose values have names of their own with known units
+NAMING = ("tasmota", "shelly")
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,16 @@ class Meter:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as a newcomer names it; `fields` are paths in its payload, all when there are none."""
+    """A topic as a newcomer names it; `fields` are paths in its payload, all when there are none.
+
+    `otherwise` says what to do when its values do not fit unit and kind.
+    """
 
     topic: str
     fields: tuple[str, ...] = ()
     unit: str | None = None
     kind: Kind | None = None
+    otherwise: str = "leave --kind and --in out"
 
 
 @dataclass(frozen=True)
@@ -106,17 +114,21 @@ def of_topic_heard(topic: Topic, heard: Listening | None, name: str, title: str)
         return Made((Gauge(name, _mqtt_lines(title, shape, "number", (), 60), (found,)),))
     readable, unread = groups(heard)
     if not readable:
-        why = f": {unread[0][1]}" if unread else f" in {heard.seconds:.0f} s; --no-probe writes the file all the same"
-        raise DeviceError(f"'{topic.topic}': {'it cannot be read' if unread else 'nothing was heard'}{why}")
+        if unread:
+            raise DeviceError(f"'{topic.topic}': it cannot be read: {unread[0][1]}")
+        hint = "\n    hint: `keepclean discover` with the broker's address lists the topics that come; give one in full"
+        raise DeviceError(f"'{topic.topic}': nothing was heard in {heard.seconds:.0f} s{hint}")
     group = readable[0]
     one = group.suggestion
     reads = {value.read for value in one.values}
     for wish in topic.fields:
         if wish not in reads:
             raise ValueError(f"'{topic.topic}' holds no '{wish}': {suggestion(wish, reads)}")
-    chosen = topic.fields or reads
-    units = dict.fromkeys(chosen, topic.unit) if topic.unit else {}
-    kinds = dict.fromkeys(chosen, topic.kind) if topic.kind else {}
+    told = applied(one.values, topic.fields, topic.unit, topic.kind, naming=one.payload in NAMING)
+    if not told and (topic.unit or topic.kind):
+        raise ValueError(f"'{topic.topic}': this topic names its own units; {topic.otherwise}")
+    units = dict.fromkeys(told, topic.unit) if topic.unit else {}
+    kinds = dict.fromkeys(told, topic.kind) if topic.kind else {}
     points = of_topic(one, topic.fields, units, kinds)
     every = [each.every_s for each in group.topics if each.every_s]
     interval = next((step for step in INTERVALS_S if step >= ceil(0.9 * max(every))), 3600) if every else 60
@@ -128,13 +140,22 @@ def of_topic_heard(topic: Topic, heard: Listening | None, name: str, title: str)
     return Made((Gauge(name, lines, tuple(points)),), remarks=tuple(remarks))
 
 
+def needs_units(heard: Listening) -> bool:
+    """Whether what was heard has values, and does not name their units itself."""
+    readable, _ = groups(heard)
+    return bool(readable) and readable[0].suggestion.payload not in NAMING
+
+
 def hear(broker: Broker, folder: Path, topic: str, seconds: float = LISTEN_S) -> Listening:
     """What comes on a topic until two fresh messages have. Raises as `listen` does."""
 
     def twice(found: Listening) -> bool:
         return any(one.count - one.retained > 1 for one in found.topics.values())
 
-    return listen(broker, folder, topic, seconds, enough=twice)
+    try:
+        return listen(broker, folder, topic, seconds, enough=twice)
+    except DeviceError as error:
+        raise DeviceError(explained(error), retryable=error.retryable) from error
 
 
 def with_product(made: Made, counter: Made, unit: str) -> Made:
@@ -146,13 +167,14 @@ def with_product(made: Made, counter: Made, unit: str) -> Made:
 
 
 def write(folder: Path, wanted: Wanted, made: Made, broker: Broker | None) -> Described:
-    """Writes the description and checks it.
+    """Checks the description and writes it.
 
-    Raises ConfigurationError when there is one already, or when it cannot be written; one that fails its check (a wrong
-    time zone, say) stays where it is, and the faults say what to correct.
+    Raises ValueError when it fails its check: nothing is written then. Raises ConfigurationError when there is one
+    already, or when it cannot be written.
     """
     path = folder / FILE
-    body = text(wanted, made.gauges, broker_lines(broker, wanted, folder) if broker else (), made.product)
+    body = text(wanted, made.gauges, broker_lines(broker, site_id(wanted.name), folder) if broker else (), made.product)
+    described = sound(body, path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
@@ -161,7 +183,7 @@ def write(folder: Path, wanted: Wanted, made: Made, broker: Broker | None) -> De
         raise already(path) from None
     except OSError as error:
         raise ConfigurationError([Fault(path, 1, f"cannot be written: {error.strerror}")]) from error
-    return describe(path)
+    return described
 
 
 def already(path: Path) -> ConfigurationError:
@@ -170,9 +192,9 @@ def already(path: Path) -> ConfigurationError:
     return ConfigurationError([Fault(path, 1, "there is a description already; it stays as it is", hint)])
 
 
-def broker_lines(broker: Broker, wanted: Wanted, folder: Path) -> list[tuple[str, str]]:
+def broker_lines(broker: Broker, site: str, folder: Path) -> list[tuple[str, str]]:
     """The broker's keys; files are named from the description's folder where they lie in it."""
-    lines = [("url", quoted(broker.url)), ("client_id", f"keepclean-{site_id(wanted.name)}")]
+    lines = [("url", quoted(broker.url)), ("client_id", f"keepclean-{site}")]
     if broker.username:
         lines.append(("username", quoted(broker.username)))
     for key in ("password_file", "ca_file", "cert_file", "key_file"):
@@ -200,11 +222,8 @@ def machine_zone() -> str:
 
 
 def today(zone: str) -> datetime:
-    """Now, in a time zone, or in UTC when there is no such zone: the check will say so."""
-    try:
-        return datetime.now(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        return datetime.now(ZoneInfo("UTC"))
+    """Now, in a time zone."""
+    return datetime.now(ZoneInfo(zone))
 
 
 def _first_line(path: Path) -> str:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from collectors.mqtt.suggest import Suggestion
+from collectors.mqtt.suggest import Found, Suggestion
 from plant.model import Kind, Text
-from plant.units import amount_unit, conversion, is_rate
+from plant.units import amount_unit, conversion, is_rate, parse
 
 AMOUNTS = ("kWh", "Wh", "MWh", "kvarh", "varh", "kVAh", "m3", "Nm3", "L", "kg", "t", "MJ", "GJ")
 # what a description has instead of a device's own unit
 WRITTEN = {"Wh": "kWh", "W": "kW", "VA": "kVA", "var": "kvar", "varh": "kvarh"}
+# words that YAML, or some readers of it, take for something else than a text
+NO_TEXT = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 FIRST_AMOUNTS = ("energy_import", "energy_total", "energy_net", "volume")
 FIRST_RATES = ("active_power", "flow")
 _GUESSES: tuple[tuple[str, Kind, str], ...] = (
@@ -122,6 +124,40 @@ def of_topic(
     return points
 
 
+def applied(
+    values: Sequence[Found], named: Sequence[str], unit: str | None, kind: Kind | None, *, naming: bool
+) -> list[str]:
+    """The values that a told unit and kind are meant for.
+
+    A value whose unit is known takes them only where they fit it. One whose unit is not known takes them when it is
+    named or alone; else when its name does not speak against them, but not beside values that name theirs (`naming`).
+    """
+    offered = [one for one in values if not named or one.read in named]
+    unknown = [one for one in offered if not one.unit]
+    if not naming and (named or len(offered) == 1):
+        return [one.read for one in offered]
+    found = [one.read for one in offered if one.unit and _fits(one.read, one.unit, unit, kind)]
+    for one in unknown:
+        guess = guessed(one.read)[1]
+        if (
+            (one.read in named)
+            or (not naming and guess == "1")
+            or (guess != "1" and _fits(one.read, guess, unit, kind))
+        ):
+            found.append(one.read)
+    return found if naming else found or [one.read for one in offered]
+
+
+def _fits(read: str, own: str, unit: str | None, kind: Kind | None) -> bool:
+    if unit is not None:
+        parse(unit)
+        try:
+            conversion(own, unit)
+        except ValueError:
+            return False
+    return kind in (None, Kind.LEVEL, kind_of(read, own))
+
+
 def guessed(read: str) -> tuple[Kind, str]:
     """What a value may be that says nothing but its name.
 
@@ -141,4 +177,4 @@ def slug(text: str) -> str:
     ('energy_total', 'p_3phase')
     """
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:48] or "value"
-    return plain if plain[0].isalpha() else f"p_{plain}"
+    return plain if plain[0].isalpha() and plain not in NO_TEXT else f"p_{plain}"

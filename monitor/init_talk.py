@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.prompt import Prompt
+from rich.prompt import IntPrompt, Prompt
 
+from collectors.modbus.fit import Fit
 from collectors.modbus.probe import target
+from collectors.mqtt.broker import host_port
+from collectors.mqtt.discover import Listening
 from collectors.profile import builtin
 from monitor.describe import Described
 from monitor.init import (
@@ -19,18 +23,20 @@ from monitor.init import (
     Topic,
     first_kpi,
     hear,
+    needs_units,
     of_meter,
     of_topic_heard,
     today,
     with_product,
     write,
 )
+from monitor.init_check import currency, zone
 from monitor.init_points import slug
 from monitor.init_text import ELECTRICITY, OTHER, Wanted, kpi_name
 from monitor.probe import conclusion, fit_profiles, fits_table
 from plant.draft import suggestion
-from plant.errors import DeviceError
 from plant.model import Broker, Kind, Serial
+from plant.units import parse
 
 PORT = 8080
 MINUTES_TO_VALUE = 5
@@ -53,11 +59,15 @@ class Answers:
     product_unit: str
     measured_in: str | None = None
     kind: str | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True)
 class Source:
-    """How the meter or topic is to be reached and read; `ask` says whether it is asked at all."""
+    """How the meter or topic is to be reached and read.
+
+    `ask` says whether the device is asked at all, `talk` whether somebody is there to answer a question.
+    """
 
     fields: tuple[str, ...]
     unit: int | None
@@ -66,27 +76,45 @@ class Source:
     timeout_s: float
     broker: Broker | None
     ask: bool
+    talk: bool = False
 
 
-def ask(given: Answers, screen: Console) -> Answers:
-    """The questions, each with a default where there is a sensible one."""
+def ask(given: Answers, unit: int | None, screen: Console) -> Answers:
+    """The questions, each with a default where there is a sensible one; `unit` is the device's id where it is told."""
     screen.print("One meter or one topic, and a few words about the plant. Enter takes what stands in brackets.")
     name = Prompt.ask("The plant's name", default=given.name or "My plant", console=screen)
     part = Prompt.ask("The part of it that is measured", default=given.part, console=screen)
-    zone = Prompt.ask("Its time zone", default=given.zone, console=screen)
-    currency = Prompt.ask("Its currency", default=given.currency, console=screen)
-    told = replace(given, name=name, part=part, zone=zone, currency=currency)
-    where = Prompt.ask(
+    zone_ = _asked("Its time zone", given.zone, zone, screen)
+    currency_ = _asked("Its currency", given.currency, currency, screen)
+    told = replace(given, name=name, part=part, zone=zone_, currency=currency_, asked=True)
+    where = _asked(
         "The meter (modbus://host:port/id, rtu://host:port/id, /dev/ttyUSB0) or the broker (mqtt://host:port)",
-        console=screen,
-    ).strip()
+        None,
+        lambda text: host_port(text) if text.startswith("mqtt") else target(text, unit),
+        screen,
+    )
     if where.startswith("mqtt"):
-        topic = Prompt.ask("The topic (keepclean discover lists them)", console=screen).strip()
-        kind = Prompt.ask("What its value is", choices=list(KINDS), default=KINDS[0], console=screen)
-        unit = Prompt.ask("In which unit, as kWh, m3, kW, degC", default="kWh", console=screen)
-        return replace(told, broker=where, topic=topic, kind=kind, measured_in=unit)
-    profile = Prompt.ask("Its profile (Enter: all are tried)", default="", show_default=False, console=screen)
+        topic = _asked("The topic (keepclean discover lists them)", None, _one_topic, screen)
+        return replace(told, broker=where, topic=topic)
+    profile = _asked(
+        "Its profile (Enter: all are tried)", "", lambda text: _known_profile(text) if text else None, screen
+    )
     return replace(told, meter=where, profile=profile or None)
+
+
+def _asked(question: str, default: str | None, check: Callable[[str], object], screen: Console) -> str:
+    """An answer, asked for again until it is one; `check` raises ValueError otherwise."""
+    while True:
+        if default is None:
+            text = Prompt.ask(question, console=screen).strip()
+        else:
+            text = Prompt.ask(question, default=default, show_default=bool(default), console=screen).strip()
+        try:
+            check(text)
+        except ValueError as error:
+            screen.print(str(error), markup=False, highlight=False, style="yellow")
+        else:
+            return text
 
 
 def begin(folder: Path, answers: Answers, source: Source, screen: Console) -> None:
@@ -94,8 +122,9 @@ def begin(folder: Path, answers: Answers, source: Source, screen: Console) -> No
 
     Raises ValueError for a wrong answer, ConfigurationError and DeviceError as what it uses does.
     """
-    wanted = Wanted(answers.name, answers.zone, answers.currency, answers.part, today(answers.zone).date())
-    made = _meter(folder, answers, source, screen) if answers.meter else _topic(folder, answers, source, screen)
+    day = today(zone(answers.zone)).date()
+    wanted = Wanted(answers.name, answers.zone, currency(answers.currency), answers.part, day)
+    made = _meter(folder, answers, source, screen) if answers.meter else _topic(answers, source, screen)
     described = write(folder, wanted, made, source.broker if uses_broker(made) else None)
     finish(described, made, screen)
 
@@ -116,48 +145,79 @@ def _meter(folder: Path, answers: Answers, source: Source, screen: Console) -> M
         if not source.ask:
             raise ValueError(f"without a probe a --profile is needed: {', '.join(builtin())}")
         fits = fit_profiles(where, serial, source.timeout_s, screen)
-        best = [fit.profile for fit in fits if fit.verdict == "fits"]
         screen.print(fits_table(fits), conclusion(fits), highlight=False)
-        if len(best) != 1:
-            raise DeviceError(f"name the meter's profile with --profile: {', '.join(best or builtin())}")
-        profile = best[0]
-    elif not profile.endswith((".yaml", ".yml")) and profile not in builtin():
-        raise ValueError(f"there is no meter profile '{profile}': {suggestion(profile, builtin())}")
+        profile = _which(fits, source, screen)
+    else:
+        _known_profile(profile)
     in_payload = answers.product if answers.product and source.broker is None else None
     meter = Meter(where, serial, profile, source.fields, in_payload)
     made = of_meter(meter, answers.product_unit, folder, source.timeout_s, ask=source.ask)
     if answers.product and source.broker is not None:
-        made = with_product(made, _counted(folder, answers, source, screen), answers.product_unit)
+        made = with_product(made, _counted(answers, source, screen), answers.product_unit)
     return made
 
 
-def _topic(folder: Path, answers: Answers, source: Source, screen: Console) -> Made:
+def _which(fits: Sequence[Fit], source: Source, screen: Console) -> str:
+    """The profile that fits; when several do, the one that is chosen."""
+    best = [fit for fit in fits if fit.verdict == "fits"]
+    if not best and source.talk:
+        return _asked("Its profile all the same, or the name of a .yaml file", None, _known_profile, screen)
+    if not best:
+        raise ValueError(f"no profile fits; add --profile with one of: {', '.join(builtin())}")
+    if len(best) == 1:
+        return best[0].profile
+    if not source.talk:
+        raise ValueError(f"several profiles fit; add --profile with one of: {', '.join(fit.profile for fit in best)}")
+    for number, fit in enumerate(best, 1):
+        screen.print(f"  {number}  {fit.profile}  ({fit.title})", highlight=False, markup=False)
+    numbers = [str(number) for number in range(1, len(best) + 1)]
+    return best[IntPrompt.ask("Which of these?", choices=numbers, default=1, console=screen) - 1].profile
+
+
+def _known_profile(name: str) -> None:
+    if not name.endswith((".yaml", ".yml")) and name not in builtin():
+        raise ValueError(f"there is no meter profile '{name}': {suggestion(name, builtin())}")
+
+
+def _one_topic(text: str) -> None:
+    if not text or any(letter in text for letter in "+#"):
+        raise ValueError(f"'{text}' is not one topic: keepclean discover lists what + and # stand for")
+
+
+def _topic(answers: Answers, source: Source, screen: Console) -> Made:
     if source.broker is None or not answers.topic:
         raise ValueError("a --topic needs its --broker, as mqtt://host:1883")
     if answers.kind not in (None, *KINDS):
         raise ValueError(f"a value's kind is {', '.join(KINDS)}, not '{answers.kind}'")
     kind = Kind(answers.kind) if answers.kind else None
     topic = Topic(answers.topic, source.fields, answers.measured_in, kind)
-    made = _heard(topic, "meter", folder, source, screen)
+    heard = _heard(topic, source, screen)
+    if answers.asked and not (topic.unit or topic.kind) and (heard is None or needs_units(heard)):
+        told = Prompt.ask("What its value is", choices=list(KINDS), default=KINDS[0], console=screen)
+        unit = _asked("In which unit, as kWh, m3, kW, degC", "kWh", parse, screen)
+        topic = replace(topic, unit=unit, kind=Kind(told))
+    made = _of_topic(topic, heard, "meter")
     if answers.product:
-        made = with_product(made, _counted(folder, answers, source, screen), answers.product_unit)
+        made = with_product(made, _counted(answers, source, screen), answers.product_unit)
     return made
 
 
-def _counted(folder: Path, answers: Answers, source: Source, screen: Console) -> Made:
+def _counted(answers: Answers, source: Source, screen: Console) -> Made:
     assert answers.product is not None
-    topic = Topic(answers.product, (), answers.product_unit, Kind.COUNTER)
-    return _heard(topic, "product_counter", folder, source, screen)
+    topic = Topic(answers.product, (), answers.product_unit, Kind.COUNTER, "none of them counts a product")
+    return _of_topic(topic, _heard(topic, source, screen), "product_counter")
 
 
-def _heard(topic: Topic, name: str, folder: Path, source: Source, screen: Console) -> Made:
+def _heard(topic: Topic, source: Source, screen: Console) -> Listening | None:
     assert source.broker is not None
-    if any(letter in topic.topic for letter in "+#"):
-        raise ValueError(f"'{topic.topic}' is not one topic: keepclean discover lists what + and # stand for")
-    heard = None
-    if source.ask:
-        with screen.status(f"listening to {escape(topic.topic)}, {LISTEN_S:.0f} s at most (Ctrl-C: enough)"):
-            heard = hear(source.broker, Path(), topic.topic)
+    _one_topic(topic.topic)
+    if not source.ask:
+        return None
+    with screen.status(f"listening to {escape(topic.topic)}, {LISTEN_S:.0f} s at most (Ctrl-C: enough)"):
+        return hear(source.broker, Path(), topic.topic)
+
+
+def _of_topic(topic: Topic, heard: Listening | None, name: str) -> Made:
     return of_topic_heard(topic, heard, name, slug(topic.topic).replace("_", " "))
 
 
@@ -187,6 +247,10 @@ def finish(described: Described, made: Made, screen: Console) -> None:
         lines.append(
             f"    Energy, 1 h     {title}: a first value after about {MINUTES_TO_VALUE} minutes, marked as estimated"
         )
-    lines.append(f"After a change of the file:  keepclean check {path}")
+    lines += [
+        "After a change of the file, stop the running one (Ctrl-C) and start `run` again; but first:",
+        f"  keepclean check {path}",
+        'A second meter or topic: docs/first-plant.md, "A second source"; keepclean discover --yaml prints its lines',
+    ]
     for line in lines:
         screen.print(line, highlight=False, markup=False, soft_wrap=True)

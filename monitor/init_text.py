@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from monitor.init_points import Drafted
+from monitor.init_points import NO_TEXT, Drafted
 from plant.model import Kind, Text
 
 WIDE = 26
@@ -93,26 +93,33 @@ def quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _plain(value: str) -> str:
+    """A text as it is where YAML takes it for one."""
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_+/-]*", value) and value.lower() not in NO_TEXT
+    return value if plain else quoted(value)
+
+
 def part_name(wanted: Wanted) -> str:
     """The process unit's name."""
     plain = re.sub(r"[^a-z0-9]+", "_", wanted.part.lower()).strip("_")[:40]
-    return plain if plain and plain[0].isalpha() and plain != "site" else "production"
+    return plain if plain and plain[0].isalpha() and plain not in ("site", *NO_TEXT) else "production"
 
 
 def _head(wanted: Wanted) -> list[str]:
-    year = wanted.today.year
+    year, name = wanted.today.year, " ".join(wanted.name.split())
     return [
-        f"# {wanted.name}: a first meter and a first KPI, written by `keepclean init` on {wanted.today}.",
+        f"# {name}: a first meter and a first KPI, written by `keepclean init` on {wanted.today}.",
         "# Where a # is followed by no space, the line is a setting to take: delete its #. After each change:",
         "#   keepclean check plant.yaml     every mistake at once, with its line and a hint",
-        "#   keepclean run plant.yaml       reads the meter and shows the page",
+        "#   keepclean run plant.yaml       reads the meter and shows the page (one that runs: Ctrl-C first)",
+        '# A second source, with its lines: docs/first-plant.md of keepclean, "A second source".',
         "format: keepclean/1",
         "",
         "site:",
-        _line(f"  id: {site_id(wanted.name)}", "tells plants apart where several share a server"),
+        _line(f"  id: {_plain(site_id(wanted.name))}", "tells plants apart where several share a server"),
         f"  name: {quoted(wanted.name)}",
-        _line(f"  time_zone: {wanted.zone}", "for days, months and shifts"),
-        f"  currency: {wanted.currency}",
+        _line(f"  time_zone: {_plain(wanted.zone)}", "for days, months and shifts"),
+        f"  currency: {_plain(wanted.currency)}",
         "",
         "audit:" + " " * (WIDE - 6) + "# the cleaner-production audit that is watched; without one, this year will do",
         f"  name: {quoted(f'Year {year}')}",
@@ -131,7 +138,7 @@ def _units(wanted: Wanted, product: tuple[str, str] | None) -> list[str]:
     mark = "" if product else "#"
     if not product:
         lines.append("# What is made: without it, nobody can say what a piece costs.")
-    return [*lines, f"{mark}products:", f"  {mark}product: {{title: Product, unit: {unit}, points: [{point}]}}"]
+    return [*lines, f"{mark}products:", f"  {mark}product: {{title: Product, unit: {_plain(unit)}, points: [{point}]}}"]
 
 
 def _broker(keys: Sequence[tuple[str, str]]) -> list[str]:
@@ -181,8 +188,7 @@ def _point(one: Drafted, device: str, wanted: Wanted, is_first: bool) -> list[st
     title = (
         quoted(one.title.en) if one.title.en == one.title.zh else f"{{en: {quoted(one.title.en)}, zh: {one.title.zh}}}"
     )
-    read = quoted(one.read) if not re.fullmatch(r"[a-z][a-z0-9_]*", one.read) else one.read
-    unit = one.unit if re.fullmatch(r"[A-Za-z][A-Za-z0-9/]*", one.unit) else quoted(one.unit)
+    read = _plain(one.read)
     shown = "" if one.value is None else f"was {one.value:,.7g} {'' if one.unit == '1' else one.unit}".rstrip()
     if one.value is not None:
         shown += " when this was written"
@@ -194,7 +200,7 @@ def _point(one: Drafted, device: str, wanted: Wanted, is_first: bool) -> list[st
         f"    from: {device}",
         _line(f"    read: {read}", shown),
         _line(f"    kind: {one.kind}", KINDS[one.kind] + guess),
-        _line(f"    unit: {unit}", "a guess: is it what the meter's display says?" if one.guessed else ""),
+        _line(f"    unit: {_plain(one.unit)}", "a guess: is it what the meter's display says?" if one.guessed else ""),
     ]
     if one.kind in (Kind.COUNTER, Kind.RATE):
         key, why = (
@@ -225,7 +231,7 @@ def _kpis(first: Drafted | None, wanted: Wanted, product: tuple[str, str] | None
         f"    title: {{en: {title.en}, zh: {title.zh}}}",
         f"    scope: {part}",
         _line(f"    numerator: [{{point: {first.name}}}]", sum_),
-        f"    unit: {first.amount}",
+        f"    unit: {_plain(first.amount)}",
         _line(
             f"    coverage_limit: {COVERAGE_LIMIT}",
             "for the first day: a value after some minutes, scaled and marked as",
@@ -239,18 +245,18 @@ def _kpis(first: Drafted | None, wanted: Wanted, product: tuple[str, str] | None
         f"    {mark}scope: {part}",
         f"    {mark}numerator: [{{point: {first.name}}}]",
         f"    {mark}denominator: [{{point: {point}}}]",
-        f"    {mark}unit: {first.amount}/{unit}",
+        f"    {mark}unit: {_plain(f'{first.amount}/{unit}')}",
         f"    {mark}coverage_limit: {COVERAGE_LIMIT}",
         f"  #{name}_cost:",
         "    #title: {en: Cost, zh: 费用}",
         f"    #scope: {part}",
         f"    #numerator: [{{point: {first.name}, as: cost}}]",
-        f"    #unit: {wanted.currency}",
+        f"    #unit: {_plain(wanted.currency)}",
     ]
 
 
 def _coefficients(first: Drafted, wanted: Wanted) -> list[str]:
-    carrier, unit = _carrier(first), first.amount
+    carrier, unit = _carrier(first), _plain(first.amount)
     lines = [
         "# What it costs and what it stands for; the point then needs its `carrier`. Both carry where they come from.",
         "#tariffs:",

@@ -117,6 +117,15 @@ def conversion(from_unit: str, to_unit: str) -> float:
     return float(f"{one:.15g}")
 
 
+def known_currency(text: str) -> bool:
+    """Whether a text names a currency.
+
+    >>> known_currency("CNY"), known_currency("kWh"), known_currency("XYZ")
+    (True, False, False)
+    """
+    return text in (*CURRENCIES, *_ALSO_CURRENCIES)
+
+
 def amount_unit(kind: Kind | str, unit: str) -> str:
     """The unit of a point's amount: a rate's is what it brings, every other kind's is its own unit.
 

@@ -76,6 +76,8 @@ class Suggestion:
             keys = (("title", found.read), ("in", "site"), ("from", name), ("read", found.read))
             lines.append(f"  {key}:")
             lines += [f"    {one}: {_scalar(value)}" for one, value in (*keys, ("kind", kind), ("unit", unit))]
+            if found.unit not in (None, unit):
+                lines[-1] += f"  # sent in {found.unit}; converted"
         return lines
 
 

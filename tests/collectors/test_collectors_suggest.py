@@ -94,7 +94,7 @@ def test_known_units_become_those_of_a_description() -> None:
     """Wh is suggested as a counter in kWh, W as a rate in kW; a name that tells nothing as a level."""
     lines = "\n".join(describe("m/status/em:0", {"id": 0, "total_act_power": 5}).point_lines("m"))
     assert "kind: rate" in lines
-    assert "unit: kW" in lines
+    assert "unit: kW  # sent in W; converted" in lines
     assert "kind: level" in "\n".join(describe("plant/x", b"1").point_lines("m"))
 
 

@@ -40,6 +40,18 @@ def sdm630() -> dict[int, int]:
     return words
 
 
+def pm5300() -> dict[int, int]:
+    """A Schneider PM5300 by its public register list: a float at each offset, energies in Wh as 64-bit integers."""
+    floats = {2999: 4.0, 3001: 4.5, 3003: 3.5, 3025: 400.0, 3027: 230.0, 3029: 231.0, 3031: 229.0, 3035: 230.0}
+    floats |= {3059: 2.75, 3067: 0.5, 3075: 2.8, 3109: 50.0}
+    words = dict.fromkeys(range(2999, 3225), 0)
+    for address, value in floats.items():
+        words.update(enumerate(struct.unpack(">2H", struct.pack(">f", value)), address))
+    for address, count in {3203: 1_234_500, 3207: 0, 3219: 10_000}.items():
+        words.update(enumerate(struct.unpack(">4H", struct.pack(">q", count)), address))
+    return words
+
+
 def free_port() -> int:
     """A TCP port of loopback that was free a moment ago."""
     with socket.socket() as found:

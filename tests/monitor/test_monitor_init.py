@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from first_meter import ADL400, HALF_ADL400, free_port, meter, mosquitto, needs_mosquitto, publishing, sdm630
+from first_meter import ADL400, HALF_ADL400, free_port, meter, mosquitto, needs_mosquitto, pm5300, publishing, sdm630
 from typer.testing import CliRunner, Result
 
+from collectors.mqtt.discover import Listening
+from collectors.mqtt.suggest import Found
 from monitor.cli import app
 from monitor.describe import Described, describe
+from monitor.init import Topic, of_topic_heard
+from monitor.init_points import applied
+from plant.errors import DeviceError
 from plant.model import Kind, Modbus, Mqtt
 
 RUN = CliRunner()
@@ -207,18 +213,144 @@ def test_wrong_flags_are_told_before_anything_connects(tmp_path: Path, arguments
     assert not (tmp_path / "plant.yaml").exists()
 
 
-def test_a_wrong_zone_is_a_fault_with_its_line(tmp_path: Path) -> None:
-    """What the check finds in the file is told as it would be later."""
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--time-zone", "Asia/Shangai"), "--time-zone: there is no time zone 'Asia/Shangai'"),
+        (("--currency", "1"), "--currency: three capital letters"),
+        (("--currency", "XYZ"), "--currency: three capital letters"),
+        (("--currency", "kWh"), "--currency: three capital letters"),
+        (("--product", "energy_import", "--product-unit", "pieceses"), "'pieceses' is not a unit"),
+    ],
+)
+def test_what_fails_the_check_is_never_written(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    """The answer at fault is named, and no file is left behind that the next attempt would stumble over."""
     meter_ = ("--meter", "modbus://10.0.0.7/1", "--profile", "abb-b23", "--no-probe")
-    done = keepclean("init", str(tmp_path), *meter_, "--time-zone", "Asia/Shangai")
-    assert done.exit_code == 1
-    line = (tmp_path / "plant.yaml").read_text().splitlines().index(next_line(tmp_path, "time_zone")) + 1
-    assert f"plant.yaml:{line}: " in done.output.replace("\n", "")
+    done = keepclean("init", str(tmp_path / "new"), *meter_, *arguments)
+    assert done.exit_code == 2
+    assert told in re.sub(r"[\s│]+", " ", done.output)
+    assert not (tmp_path / "new").exists()
 
 
-def next_line(folder: Path, key: str) -> str:
-    """The line of the description that holds a key."""
-    return next(line for line in (folder / "plant.yaml").read_text().splitlines() if key in line)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--name", "no", "--part", "on"),
+        ("--name", "# x: {y", "--part", "a: [b"),
+        ("--broker", "mqtt://b", "--product", "line/on", "--product-unit", "1"),
+    ],
+)
+def test_words_that_yaml_takes_for_something_else_are_quoted(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A name stays the name that was typed."""
+    meter_ = ("--meter", "modbus://10.0.0.7/1", "--profile", "abb-b23", "--no-probe")
+    done = keepclean("init", str(tmp_path), *meter_, *words)
+    assert done.exit_code == 0, done.output
+    found = describe(tmp_path / "plant.yaml").plant
+    if words[0] == "--name":
+        assert (found.site.name.en, [unit.title.en for unit in found.process_units.values()]) == (words[1], [words[3]])
+    else:
+        assert found.products["product"].unit == "1"
+
+
+@pytest.mark.server
+def test_several_profiles_that_fit_are_a_question(tmp_path: Path) -> None:
+    """Somebody who is there chooses by number, the first by default; otherwise the message names them and --profile."""
+    profiles = ["schneider-iem3155", "schneider-iem3255", "schneider-pm5300"]
+    with meter(pm5300()) as address:
+        typed = f"My works\n\nAsia/Shanghai\nEUR\nmodbus://{address}/1\n\n"
+        first = keepclean("init", str(tmp_path / "a"), typed=typed + "\n")
+        third = keepclean("init", str(tmp_path / "b"), typed=typed + "3\n")
+        flags = keepclean("init", str(tmp_path / "c"), "--meter", f"modbus://{address}/1")
+    chosen = []
+    for name, done in (("a", first), ("b", third)):
+        assert done.exit_code == 0, done.output
+        assert "Which of these?" in done.output
+        device = describe(tmp_path / name / "plant.yaml").plant.devices["meter"]
+        assert isinstance(device, Modbus)
+        chosen.append(device.profile)
+    assert len(set(chosen)) == 2
+    assert set(chosen) <= set(profiles)
+    assert flags.exit_code == 2
+    said = re.sub(r"[\s│]+", " ", flags.output)
+    for told in ("add --profile", *profiles):
+        assert told in said
+    assert "--no-probe" not in said
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.server
+@needs_mosquitto
+def test_a_topic_that_names_its_units_keeps_them(tmp_path: Path) -> None:
+    """--kind and --in apply to the values that they fit, Wh as kWh too; where they fit none, that is said."""
+    plug = {"Time": "2026-03-02T12:00:00", "ENERGY": {"Total": 1.5, "Power": 30, "Voltage": 230}}
+    plug["AM2301"] = {"Temperature": 21.5}
+    sent = {"tele/plug/SENSOR": json.dumps(plug).encode(), "shop/em/status/emdata:0": b'{"id": 0, "total_act": 7500}'}
+    made: dict[str, Result] = {}
+    with mosquitto(tmp_path) as port, publishing(port, lambda _: sent):
+        url = f"mqtt://127.0.0.1:{port}"
+        for name, topic, more in (
+            ("plain", "tele/plug/SENSOR", ()),
+            ("told", "tele/plug/SENSOR", ("--kind", "counter", "--in", "kWh")),
+            ("shelly", "shop/em/status/emdata:0", ("--kind", "counter", "--in", "kWh")),
+            ("none", "tele/plug/SENSOR", ("--kind", "counter", "--in", "m3")),
+        ):
+            made[name] = keepclean("init", str(tmp_path / name), "--broker", url, "--topic", topic, *more)
+        typed = f"\n\nAsia/Shanghai\n\n{url}\ntele/plug/SENSOR\n"
+        made["asked"] = keepclean("init", str(tmp_path / "asked"), typed=typed)
+    for name in ("plain", "told", "asked"):
+        assert made[name].exit_code == 0, made[name].output
+        points = describe(tmp_path / name / "plant.yaml").plant.points
+        kinds = {point: (one.kind, one.unit) for point, one in points.items()}
+        assert kinds == {
+            "energy_total": (Kind.COUNTER, "kWh"),
+            "energy_power": (Kind.RATE, "kW"),
+            "energy_voltage": (Kind.LEVEL, "V"),
+            "am2301_temperature": (Kind.LEVEL, "degC"),
+        }
+    assert made["shelly"].exit_code == 0, made["shelly"].output
+    assert "emdata_0_total_act = 7.5 kWh" in made["shelly"].output
+    assert made["none"].exit_code == 2
+    assert "leave --kind and --in out" in re.sub(r"[\s│]+", " ", made["none"].output)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_told_unit_goes_to_the_values_that_it_fits() -> None:
+    """Of several plain values those whose name speaks against it are left; one that is named or alone takes it."""
+    energy, power, x = Found("energy", 1.0), Found("power", 1.0), Found("x", 1.0)
+    volts, total = Found("ENERGY.Voltage", 1.0, "V"), Found("ENERGY.Total", 1.0, "kWh")
+    told = partial(applied, unit="Wh", kind=Kind.COUNTER)
+    assert told([energy, power, x], (), naming=False) == ["energy", "x"]
+    assert told([power], (), naming=False) == told([energy, power], ("power",), naming=False) == ["power"]
+    assert told([volts, total, x], (), naming=True) == ["ENERGY.Total"]
+    assert told([volts, total], ("ENERGY.Voltage",), naming=True) == []
+    assert applied([volts, total], (), None, Kind.RATE, naming=True) == []
+    with pytest.raises(ValueError, match="not a unit"):
+        applied([volts, total], (), "kWhh", None, naming=True)
+
+
+def test_a_topic_on_which_nothing_comes_points_to_discover() -> None:
+    """A slip in a topic looks like silence."""
+    with pytest.raises(DeviceError, match="keepclean discover"):
+        of_topic_heard(Topic("m7/enrgy"), Listening(), "meter", "m7")
+
+
+def test_the_second_source_of_the_guide_is_sound(tmp_path: Path) -> None:
+    """The example, put under the blocks that `init` wrote, passes the check."""
+    done = keepclean(
+        "init", str(tmp_path), "--meter", "modbus://10.0.0.7/1", "--profile", "abb-b23", "--no-probe", "--part",
+        "Production",
+    )  # fmt: skip
+    for told in ("A second source", "Ctrl-C"):
+        assert told in done.output
+        assert told in (tmp_path / "plant.yaml").read_text()
+    guide = (Path(__file__).parents[2] / "docs" / "first-plant.md").read_text()
+    more = yaml.safe_load(guide.partition("## A second source")[2].partition("```yaml\n")[2].partition("```")[0])
+    whole = yaml.safe_load((tmp_path / "plant.yaml").read_text())
+    for block, entries in more.items():
+        whole.setdefault(block, {}).update(entries)
+    path = tmp_path / "whole.yaml"
+    path.write_text(yaml.safe_dump(whole, allow_unicode=True))
+    assert set(describe(path).plant.devices) == {"meter", "compressor"}
 
 
 @pytest.mark.server
@@ -260,7 +392,11 @@ def test_discover_as_it_is_typed(tmp_path: Path) -> None:
         silent = keepclean("discover", url, "--seconds", "0.1", "--topic", "other/#")
     assert shown.exit_code == pasted.exit_code == 0
     assert "m7/{read}" in shown.output
-    assert set(yaml.safe_load(pasted.stdout)["points"]) == {"m7_energy", "m7_power"}
+    blocks = yaml.safe_load(pasted.stdout)
+    assert set(blocks["points"]) == {"m7_energy", "m7_power"}
+    assert blocks["broker"] == {"url": url, "client_id": "keepclean-127-0-0-1"}
     assert silent.exit_code == 3
-    assert keepclean("discover", f"mqtt://127.0.0.1:{free_port()}").exit_code == 1
+    gone = keepclean("discover", f"mqtt://127.0.0.1:{free_port()}")
+    assert gone.exit_code == 1
+    assert "is the address right" in gone.output
     assert keepclean("discover", "http://x").exit_code == 2
