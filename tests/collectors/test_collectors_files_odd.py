@@ -217,6 +217,8 @@ def test_what_nobody_foresaw_costs_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: type[BaseException]
 ) -> None:
     """The status and one notice tell, over restarts too; the file is left alone until it changes, the next is read."""
+    # what it logs holds half a character, which the messages between test processes cannot carry
+    monkeypatch.setattr(logging.getLogger("collectors.files.inbox"), "disabled", True)
     bench = Bench(tmp_path)
     bench.put("rounds/a.csv", HEAD, "2026-04-03 11:30,1,2")
     bench.put("rounds/b.csv", HEAD, ROW)
@@ -240,7 +242,7 @@ def test_what_nobody_foresaw_costs_one_file(
     bench.looks()
     assert tries == 2
     assert [(notice["finding"], notice["evidence"]) for notice in bench.disk.notices()] == [(UNREADABLE, reason)]
-    monkeypatch.undo()
+    monkeypatch.setattr(stream.FileReader, step, known)
     bench.put("rounds/a.csv", HEAD, "2026-04-03 11:30,1,3")
     bench.looks()
     assert bench.disk.rows()[2:] == [("kwh", -30, 1.0), ("water", -30, 3.0)]
