@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import signal
 import socket
 import struct
@@ -11,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +23,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 
-from plant.clock import PlantClock
+from collectors.collect import collect
+from journal.journal import Journal
+from plant.clock import PlantClock, to_us
 from plant.errors import DeviceError
+from plant.load import load
 from plant.reading import DAY, HOUR, MINUTE
 from simulators.broker import EmbeddedBroker
 from simulators.control import ControlClient
@@ -35,7 +41,9 @@ EXAMPLE = ROOT / "examples" / "electroplating" / "scenario.yaml"
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from plant.clock import PlantClock
+from collectors.collect import collect
+from journal.journal import Journal
+from plant.clock import PlantClock, to_us
 from simulators.main import run
 scenario, data, anchor, ports, broker = sys.argv[1:]
 clock = PlantClock(int(anchor), time.monotonic(), 60.0)
@@ -132,6 +140,58 @@ def test_gateways_publish(shop: tuple[dict[str, Any], Path]) -> None:
         client.loop_stop()
     assert json.loads(heard["plant/site/state"])["ts"].startswith("2026-03-02T0")
     assert {"tag", "ts", "value"} == set(json.loads(heard["plant/events"])[0])
+
+
+def readings(data: Path) -> dict[tuple[str, int], float]:
+    """What a journal holds: (point, source time [µs]) to value."""
+    journal = Journal(data / "journal")
+    stored: dict[tuple[str, int], float] = {}
+    for row in journal.read(0, 10_000):
+        if row.readings is not None:
+            names = [row.readings.points[point] for point in row.readings.point]
+            stored.update(
+                zip(zip(names, row.readings.time.tolist(), strict=True), row.readings.value.tolist(), strict=True)
+            )
+    journal.close()
+    return stored
+
+
+@pytest.mark.plant
+@pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto_sub is not installed (mosquitto-clients)")
+def test_mosquitto_sub_reads_what_the_collector_reads(shop: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
+    """The gateway's messages as another program hears them hold the values that our own other end stores of them."""
+    ports, _ = shop
+    host, port = ports["broker"].removeprefix("mqtt://").split(":")
+    plant = load(EXAMPLE.with_name("plant.yaml"))
+
+    async def both() -> bytes:
+        stop = asyncio.Event()
+        task = asyncio.create_task(
+            collect(plant, EXAMPLE.parent, tmp_path, PlantClock.real(), {}, f"{ports['broker']}?version=3.1.1", stop)
+        )
+        report, end = tmp_path / "collect.json", time.monotonic() + DEADLINE_S
+        while not (report.exists() and '"connected": true' in report.read_text()):
+            assert time.monotonic() < end, "the deadline passed"
+            await asyncio.sleep(0.05)
+        command = ("mosquitto_sub", "-h", host, "-p", port, "-q", "1", "-t", "plant/site/state", "-C", "4", "-W", "20")
+        heard = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        lines, _ = await heard.communicate()
+        last = to_us(datetime.fromisoformat(json.loads(lines.splitlines()[-1])["ts"]))
+        while ("outdoor_temp", last) not in readings(tmp_path):
+            assert time.monotonic() < end, "the deadline passed"
+            await asyncio.sleep(0.05)
+        stop.set()
+        await task
+        return lines
+
+    messages = [json.loads(line) for line in asyncio.run(both()).splitlines()]
+    assert len(messages) == 4
+    stored = readings(tmp_path)
+    paths = {"outdoor_temp": ("weather", "temperature"), "reuse_water": ("reuse", "total")}
+    for body in messages:
+        time_us = to_us(datetime.fromisoformat(body["ts"]))
+        for point, (block, name) in paths.items():
+            assert stored[point, time_us] == body[block][name]
 
 
 @pytest.mark.server
