@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
+from journal.journal import Journal
 from journal.lock import FolderLock
+from monitor.clock_file import ClockFile, write_clock
 from monitor.describe import describe
 from monitor.run import _silent, run_plant
-from plant.errors import StorageError
+from monitor.serve import Pipeline
+from monitor.server import Server
+from plant.clock import PlantClock
+from plant.errors import DamagedError, StorageError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "steel" / "plant.yaml"
 
@@ -37,3 +43,41 @@ def test_a_device_that_never_answers_is_told_once(tmp_path: Path) -> None:
     told: set[str] = set()
     assert _silent(tmp_path, told) == [("meter", "no answer within 1 s")]
     assert _silent(tmp_path, told) == []
+
+
+def test_a_pipeline_that_cannot_go_on_ends_its_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 1: a page that stands still would let the journal grow to its budget; the process starts anew instead."""
+    write_clock(tmp_path / "clock.json", PlantClock.real())
+    stop = threading.Event()
+    pipeline = Pipeline(describe(EXAMPLE), tmp_path, ClockFile(tmp_path / "clock.json"), None, stop)
+
+    def fails(_server: Server, _limit: int = 0) -> int:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(Server, "step", fails)
+    pipeline.start()
+    pipeline.join(10)
+    assert stop.is_set()
+    assert pipeline.failed
+
+
+def test_damage_that_serve_meets_is_told_to_collect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 1: collect alone repairs the journal; serve asks it to, and goes on trying."""
+    monkeypatch.setattr("monitor.serve.RETRY_S", 0.01)
+    write_clock(tmp_path / "clock.json", PlantClock.real())
+    pipeline = Pipeline(describe(EXAMPLE), tmp_path, ClockFile(tmp_path / "clock.json"), None, threading.Event())
+    tries = 0
+
+    def damaged(_server: Server, _limit: int = 0) -> int:
+        nonlocal tries
+        tries += 1
+        if tries == 3:
+            pipeline.stopping.set()
+        raise DamagedError("database disk image is malformed")
+
+    monkeypatch.setattr(Server, "step", damaged)
+    pipeline.start()
+    pipeline.join(10)
+    assert tries == 3
+    assert not pipeline.failed
+    assert Journal(tmp_path / "journal").damage_reported()
