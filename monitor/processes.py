@@ -1,7 +1,7 @@
 """Starting, watching and ending the program's processes.
 
 A child that dies is started again, with growing pauses; on the way out every child gets SIGTERM, then, after a grace,
-SIGKILL. A child whose parent is gone ends by itself, so that nothing is orphaned even when the parent was killed.
+SIGKILL. The child started first (serve) ends last, so that it still steps what the others wrote on their way out. A child whose parent is gone ends by itself, so that nothing is orphaned even when the parent was killed.
 """
 
 from __future__ import annotations
@@ -93,24 +93,26 @@ class Supervisor:
         return self.stopping.wait(seconds)
 
     def close(self) -> None:
-        """Ends every child, the last started first."""
-        children = list(self.children.values())[::-1]
+        """Ends every child, the one started first after all others."""
+        children = list(self.children.values())
         self.children.clear()
-        _end(children)
+        began = time.monotonic()
+        _end(children[1:], GRACE_S / 2)
+        _end(children[:1], GRACE_S - (time.monotonic() - began))
 
 
-def _end(children: Sequence[Child]) -> None:
+def _end(children: Sequence[Child], grace_s: float = GRACE_S) -> None:
     for child in children:
         if child.process is not None and child.alive():
             child.process.terminate()
-    deadline = time.monotonic() + GRACE_S
+    deadline = time.monotonic() + grace_s
     for child in children:
         if child.process is None:
             continue
         try:
             child.process.wait(max(deadline - time.monotonic(), 0.05))
         except subprocess.TimeoutExpired:
-            _log.error("process %s did not end within %g s and is killed", child.name, GRACE_S)
+            _log.error("process %s did not end within %g s and is killed", child.name, grace_s)
             child.process.kill()
             child.process.wait()
 

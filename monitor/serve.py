@@ -37,6 +37,7 @@ CHECKPOINT_S = 1.0
 HOUSEKEEPING_S = 600.0
 OUTBOX_S = 1.0
 RETRY_S = 5.0
+LAST_STEPS_S = 1.0
 
 
 class Pipeline(threading.Thread):
@@ -94,6 +95,10 @@ class Pipeline(threading.Thread):
                     self._journal.report_damage()
                 self.stopping.wait(RETRY_S)
         try:
+            # what collect wrote on its way out; a long backlog is left to the next start
+            deadline = time.monotonic() + LAST_STEPS_S
+            while time.monotonic() < deadline and self._server.step():
+                pass
             self._server.checkpoint()
         except StorageError:
             _log.exception("the last results could not be stored; they are computed again at the next start")
