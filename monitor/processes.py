@@ -1,7 +1,7 @@
 """Starting, watching and ending the program's processes.
 
 A child that dies is started again, with growing pauses; on the way out every child gets SIGTERM, then, after a grace,
-SIGKILL. The child started first (serve) ends last, so that it still steps what the others wrote on their way out. A child whose parent is gone ends by itself, so that nothing is orphaned even when the parent was killed.
+SIGKILL. `serve` goes last, so that it still steps what the others wrote on their way out. A child whose parent is gone ends by itself, so that nothing is orphaned even when the parent was killed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ GRACE_S = 4.0
 CALM_S = 60.0
 PAUSES_S = (0.2, 1.0, 5.0, 15.0)
 WATCH_EVERY_S = 0.1
+LAST = "serve"
 
 
 @dataclass
@@ -93,12 +94,12 @@ class Supervisor:
         return self.stopping.wait(seconds)
 
     def close(self) -> None:
-        """Ends every child, the one started first after all others."""
+        """Ends every child, `serve` after all others."""
         children = list(self.children.values())
         self.children.clear()
         began = time.monotonic()
-        _end(children[1:], GRACE_S / 2)
-        _end(children[:1], GRACE_S - (time.monotonic() - began))
+        _end([child for child in children if child.name != LAST], GRACE_S / 2)
+        _end([child for child in children if child.name == LAST], GRACE_S - (time.monotonic() - began))
 
 
 def _end(children: Sequence[Child], grace_s: float = GRACE_S) -> None:
