@@ -1,7 +1,8 @@
 """Starting, watching and ending the program's processes.
 
 A child that dies is started again, with growing pauses; on the way out every child gets SIGTERM, then, after a grace,
-SIGKILL. `serve` goes last, so that it still steps what the others wrote on their way out. A child whose parent is gone ends by itself, so that nothing is orphaned even when the parent was killed.
+SIGKILL. `serve` goes last, so that it still steps what the others wrote on their way out. A child whose parent is gone
+ends by itself, so that nothing is orphaned even when the parent was killed.
 """
 
 from __future__ import annotations
