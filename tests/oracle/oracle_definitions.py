@@ -1,62 +1,67 @@
 """The plant description as tables, and how the oracle reads what the definitions leave open.
 
 The oracle knows only the design, the domain and the plant model's docstrings. Where they leave a choice, the most
-natural reading was taken:
+natural reading was taken; where the product had taken another one that fits the definitions as well or better, the
+oracle follows it since the two were first compared (*). DISAGREEMENTS.md has the story.
 
 Readings
  1. The last tick at a reading's receipt is its time of receipt cut to the minute; more than 60 s ahead of it is future
     and never used, neither then nor later, nor does it conflict with anything.
  2. Late: more than 24 h behind the source's watermark, which is the newest source time that the device (all its points)
     brought before, less its disorder, at most the last tick. A late reading is not used. 1970 is simply late.
- 3. Two values of one point and time after rounding to the resolution: a conflict, none is used; the rest of the minute
-    is as if nothing had come. A bad or not finite value is not used and conflicts with nothing.
+ 3. Two values of one point and time after rounding to the resolution: a conflict, none is used. A bad or not finite
+    value is not used and conflicts with nothing.
  4. A value outside `range` (an interval's beyond `per_hour` x span) is not used.
 Counters
  5. Between two accepted readings the total rises evenly; a minute has the difference of the rounded running shares at
     its two ends, to 1e-6 of the unit, halves to the even digit. A `net` likewise, its differences of either sign.
  6. A gap is a stretch between neighbouring used readings that is longer than three intervals (or the heartbeat),
-    whatever the reason that nothing between was used: its minutes are unknown, its total is known.
- 7. `gap: interpolate`: a gap up to `gap_limit` is filled evenly, covered, and estimated. `gap: hold` holds a rate or a
-    level likewise. Longer gaps stay unknown as a whole.
+    whatever the reason that nothing between was used. Its total is spread evenly, estimated and not covered (*).
+    From one and a half intervals on it is covered, and estimated (*).
+ 7. `gap: interpolate`: a gap up to `gap_limit` is covered, and estimated; a longer one is like any other. `gap: hold`
+    holds a rate or level for at most `gap_limit` after the reading, estimated (*).
  8. "Within 3 readings or 15 min": whichever is longer. A rise beyond the rate that comes back to what the rate allows
     within that is a spike, dropped like a dip. What comes back must itself be possible by the rate.
  9. A reset's value since zero must be possible by the rate too, or it is an undeclared exchange: a meter that falls
     from 7 000 to 2 500 has not delivered 2 500 in a minute ("refuse what cannot be").
-10. The step of a reset, a rollover or a declared exchange is spread evenly between the two readings beside it, and its
-    minutes are marked: suspect. The minutes around a dip or a spike are good (a gap if longer than three intervals).
-11. An undeclared exchange has no total: the minutes between the readings beside it are unknown at any length.
+10. The step of a rollover or a declared exchange is spread evenly between the two readings beside it, and good: a
+    notice marks it (*). A reset's is estimated and not covered: what was counted before it is lost (*).
+11. An undeclared exchange has no total: the time between the readings beside it is unknown, at any length.
 12. `on_fall: reset`: a fall of less than `dip_limit` of the last value is dropped until the counter is back; any other
     is a reset at once.
 13. Frozen: unchanged readings during which the witness moved for more than `flat_limit` in sum; every reading after the
     first of the unchanged value is not used. When it moves again the difference is a gap's total.
 14. A flat counter without a witness: 0 and suspect, once it has stood for longer than `flat_after`; else just 0.
 Others
-15. A rate or level holds from a reading until the next if that is no further than three intervals, else not at all; the
-    mean is weighted by time; min and max are of the values in force in the minute, last is the one in force at its end.
+15. A rate or level holds from a reading until the next, also one that cannot be used; for one and a half intervals as
+    measured, then up to three as an estimate (*). The mean is weighted by time; min and max are of the values in force
+    in the minute, last is the one in force at its end. Its quality is that of the values in force.
 16. A sample holds until the next or for `valid`. Late samples count like late readings (none here is beyond 24 h).
 17. A rate's amount is its integral; at coverage 0.9 to 1 it is scaled to the minute, the rest is estimated.
-18. A count's minutes are covered between neighbouring readings no further apart than the heartbeat; a reading of 0 is a
-    sign of life.
-19. mean, min and max belong to rate, level and sample; `last` of a counter or net is its last used reading in the
-    minute, after rounding; of an interval or a count there is none.
-20. coverage counts what was measured and what was filled. A minute under 0.9 has its known part as amount and is bad;
-    no coverage at all: no amount. A minute's quality is the worst of the readings used in it.
+18. A count's minutes are covered that touch a stretch between neighbouring readings no further apart than the
+    heartbeat, whole minutes (*); a reading of 0 is a sign of life. Longer silence is unknown back to the last reading.
+19. mean, min and max belong to rate, level and sample; `last` of a counter or net is its last used reading at the
+    minute's end, after rounding (*); of an interval or a count there is none.
+20. coverage counts what was measured and what was filled by 6 and 7. An interval's minutes are covered, and estimated:
+    its span was measured, not they (*). A minute's quality is the worst of what it is made of (*), of nothing bad.
 KPIs
-21. Derived amounts (energy, CO2, cost, load, cooling, hours) are rounded to 1e-6 in every minute, halves to even. A
-    fuel's energy is ncv / 29.3076; its CO2 ncv x carbon x oxidation x 44/12. Load is mean mg/L x m3 / 1000 in kg.
-    Cooling is m3 x (return - supply) x 4.1868 / 3.6 kWh. `hours` is 1/60 h for every known minute.
+21. Derived amounts (energy, CO2, cost, load, cooling) are rounded to 1e-6 in every minute, halves to even; a tie that
+    binary fractions decide is left to the product. A fuel's energy is ncv / 29.3076; its CO2 ncv x carbon x oxidation
+    x 44/12. Load is mean mg/L x m3 / 1000 in kg. Cooling is mean flow x (return - supply) x 4.1868 / 3.6 kWh (*).
+    `hours` is 1/60 h for every known minute, not rounded (*).
 22. Dates and hours of the day are the plant's own; a change of edition or price holds from local midnight.
 23. Unknown minutes of a KPI that follow one another are one piece if every term's total over them is known: all that is
     unknown of its points lies in gaps with a total. The piece reaches as far as these gaps do, and belongs to windows
     that hold all of it. A piece's cost needs one price, a load or cooling has no total over a gap.
 24. coverage is (known minutes + those of pieces) / all minutes of the window, minutes before the first data included; a
     window to date ends now.
-25. value = times x numerator / denominator; a plain sum is scaled to the whole window, its numerator is not. Below the
-    coverage limit, or with a denominator below `minimum`, there is none.
-26. low and high: in unknown minutes outside pieces every unknown term takes the ends of its range for the whole minute,
-    known ones what they have; low is lowest over highest. No range: no low and high.
+25. value = times x numerator / denominator; a plain sum is scaled to the whole window, its numerator is not; scaled it
+    stays within low and high (*). Below the coverage limit, or with a denominator below `minimum`, there is none.
+26. low and high: every term that is unknown or estimated (an interval is not) takes the ends of its range for the whole
+    minute (*), others what they have; low is lowest over highest. No range, or a divisor of 0: no bound.
 27. Trailing windows are of fixed length (12 months by the calendar); "every hour" is the full hour, "every day" local
     midnight. A shift belongs to the instant just before the window's end.
+28. A KPI's quality is the worst of its known minutes; a plain sum that was scaled is estimated, a ratio is not (*).
 """
 
 from __future__ import annotations
@@ -88,7 +93,8 @@ create table fuels(carrier text, since bigint, ncv double, carbon double, oxidat
 create table factors(carrier text, quantity text, since bigint, value double);
 create table prices(carrier text, since bigint, price double, month integer, from_minute integer, to_minute integer);
 create table shifts(shift text, from_minute integer, to_minute integer);
-create table kpis(kpi text, scope text, times double, minimum double, coverage_limit double, ratio boolean);
+create table kpis(kpi text, scope text, times double, minimum double, coverage_limit double, ratio boolean,
+    n_scale double, d_scale double, derived boolean);
 create table terms(kpi text, side text, term integer, form text, times double, point text, flow text, supply text,
     back text);
 create table site(zone text, audit_from bigint);
@@ -109,7 +115,14 @@ def load(db: duckdb.DuckDBPyConnection, described: Plant) -> None:
     for name, shift in described.shifts.items():
         _put(db, "shifts", [name, _minute(shift.since), _minute(shift.until)])
     for name, kpi in described.kpis.items():
-        _put(db, "kpis", [name, kpi.scope, kpi.times, kpi.minimum, kpi.coverage_limit, bool(kpi.denominator)])
+        derived = any(term.as_ != "amount" for term in kpi.terms())
+        scales = [1 / 60 if side and all(term.as_ == "hours" for term in side) else 1.0
+                  for side in (kpi.numerator, kpi.denominator)]  # fmt: skip
+        _put(
+            db,
+            "kpis",
+            [name, kpi.scope, kpi.times, kpi.minimum, kpi.coverage_limit, bool(kpi.denominator), *scales, derived],
+        )
         for side in SIDES:
             for number, term in enumerate(getattr(kpi, side)):
                 reads = [term.point, term.flow, term.supply, term.return_]

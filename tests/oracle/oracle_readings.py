@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 ZONE = ZoneInfo("Europe/Berlin")
 FIRST, END = datetime(2026, 3, 1, tzinfo=ZONE), datetime(2026, 4, 1, tzinfo=ZONE)
-SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
+SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
 START_US, END_US = int(FIRST.timestamp()) * SECOND, int(END.timestamp()) * SECOND
 MINUTES = (END_US - START_US) // MINUTE
 
@@ -246,7 +246,7 @@ def _clocks(plain: Month) -> None:
     plain.change(mains, at(13, 10, 0), at(13, 10, 20), time=time + HOUR)  # an hour ahead of its time: future
     plain.change(mains, at(12, 10, 0), at(12, 10, 30), time=time - HOUR)  # an hour behind: meets what stands there
     plain.change(["steam_temp"], at(12, 10, 0), at(12, 10, 20), time=time - HOUR + 7 * SECOND)  # and one that fits in
-    plain.change(["bath_temp"], at(16, 10, 0), at(16, 10, 20), time=time + 40 * 24 * HOUR)  # far in the future
+    plain.change(["bath_temp"], at(16, 10, 0), at(16, 10, 20), time=time + 40 * DAY)  # far in the future
     plain.again(mains, at(17, 9, 0), at(17, 10, 0), value, 5 * MINUTE)  # redelivered
     plain.again(["racks", "grid_kwh", "chemicals"], at(17, 9, 0), at(17, 12, 0), value, 3 * HOUR)
     plain.again(["mains_kwh", "mains_kw"], at(18, 9, 7), at(18, 9, 8), value + 1, 30 * SECOND)  # another value

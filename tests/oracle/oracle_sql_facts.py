@@ -15,18 +15,25 @@ with minutes as (
         whole * (b - since) // length as qb, whole * (b - since) % length as rb
     from cut
 )
-select point, minute, a, b, filled, quality, sign(amount) * (
+select point, minute, a, b, covered, filled, quality, sign(amount) * (
     qb + (2 * rb > length or 2 * rb = length and qb % 2 = 1)::int
     - qa - (2 * ra > length or 2 * ra = length and qa % 2 = 1)::int)::bigint as part
 from shares;
 
 create table counted_facts as
 with sums as (
-    select point, minute, sum(part)::bigint as amount, sum(b - a) as covered,
+    select point, minute, sum(part)::bigint as amount, sum(case when covered then b - a else 0 end) as covered,
         sum(case when filled then b - a else 0 end) as filled, max(quality) as quality
     from spread_parts group by point, minute
-), lasts as (
+), grid as (
+    select point, unnest(generate_series(min(time) // 60000000 * 60000000, max(time), 60000000)) as minute
+    from accepted group by point
+), latest as (
     select point, time // 60000000 * 60000000 as minute, arg_max(value, time) / 1e6 as last from accepted group by all
+), lasts as (
+    select g.point, g.minute,
+        last_value(l.last ignore nulls) over (partition by g.point order by g.minute rows unbounded preceding) as last
+    from grid g left join latest l on l.point = g.point and l.minute = g.minute
 )
 select coalesce(s.point, l.point) as point, coalesce(s.minute, l.minute) as minute, s.amount, null::double as mean,
     null::double as min, null::double as max, l.last, coalesce(s.covered, 0) as covered,
@@ -56,13 +63,13 @@ select s.point, s.minute,
         / p.rate_unit * 1e6, 0)::bigint end as amount,
     s.area / s.covered as mean, s.min, s.max, s.last, s.covered,
     s.filled + case when p.kind = 'rate' and s.covered >= 54000000 then 60000000 - s.covered else 0 end as filled,
-    greatest(s.quality, case when p.kind = 'rate' and s.covered < 60000000 then 1 else 0 end) as quality
+    greatest(s.quality, (p.kind = 'rate' and s.covered between 54000000 and 59999999)::int) as quality
 from sums s join points p using (point);
 
 -- 18: counts
 create table count_facts as
 with alive as (
-    select point, minute, sum(b - a) as covered, max(quality) as quality from held_parts where kind = 'count'
+    select point, minute, 60000000 as covered, max(quality) as quality from held_parts where kind = 'count'
     group by point, minute
 ), events as (
     select point, time // 60000000 * 60000000 as minute, sum(value)::bigint as amount, max(quality) as quality
@@ -81,7 +88,6 @@ with every as (
     select * from counted_facts union all select * from held_facts union all select * from count_facts
 )
 select point, minute, amount, mean, min, max, last, covered / 6e7 as coverage, filled / 6e7 as estimated,
-    case when covered < 54000000 then 3 else quality end as quality,
-    covered >= 54000000 as known, covered
+    quality, covered >= 54000000 as known, covered
 from every where minute >= $first and minute < $end;
 """

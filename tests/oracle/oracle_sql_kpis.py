@@ -30,53 +30,63 @@ where p.since = (select max(since) from prices q where q.carrier = p.carrier and
 TERMS = """
 -- what a point brings in a minute, and the least and the most it could (26); `mean` likewise of a level
 create table ends as
-select point, carrier, case when kind = 'rate' then range_lo * 6e13 / rate_unit else hour_lo * 1e6 / 60 end as lo,
+select point, carrier, kind, case when kind = 'rate' then range_lo * 6e13 / rate_unit else hour_lo * 1e6 / 60 end as lo,
     case when kind = 'rate' then range_hi * 6e13 / rate_unit else hour_hi * 1e6 / 60 end as hi, range_lo, range_hi
 from points;
 
 create table brought as
-select e.*, m.minute, coalesce(f.known, false) as known, f.amount, f.mean, f.quality,
-    coalesce(f.estimated, 0) > 0 as estimated,
-    case when f.known then f.amount else lo end as amount_lo, case when f.known then f.amount else hi end as amount_hi,
-    case when f.known then f.mean else range_lo end as mean_lo,
-    case when f.known then f.mean else range_hi end as mean_hi
-from ends e cross join minutes m left join facts f on f.point = e.point and f.minute = m.minute
-where e.point in (select unnest([point, flow, supply, back]) from terms);
+with every as (
+    select e.*, m.minute, coalesce(f.known, false) as known, f.amount, f.mean, f.quality,
+        coalesce(f.estimated, 0) > 0 as estimated,
+        coalesce(f.known and (f.estimated = 0 or e.kind = 'interval'), false) as sure
+    from ends e cross join minutes m left join facts f on f.point = e.point and f.minute = m.minute
+    where e.point in (select unnest([point, flow, supply, back]) from terms)
+)
+select *, case when sure then amount else lo end as amount_lo, case when sure then amount else hi end as amount_hi,
+    case when sure then mean else range_lo end as mean_lo, case when sure then mean else range_hi end as mean_hi
+from every;
 
--- 21: the terms of every KPI minute by minute [1e-6]
+-- 21: the terms of every KPI minute by minute [1e-6]; hours in minutes; a tie is what binary fractions decide
 create table term_minutes as
 with read as (
     select t.kpi, t.side, t.term, t.form, t.times, a.minute,
         a.known and coalesce(q.known, true) and coalesce(s.known, true) and coalesce(b.known, true) as known,
+        a.sure and coalesce(q.sure, true) and coalesce(s.sure, true) and coalesce(b.sure, true) as sure,
         greatest(a.quality, q.quality, s.quality, b.quality) as quality,
         a.estimated or coalesce(q.estimated, false) or coalesce(s.estimated, false) or coalesce(b.estimated, false)
             as estimated,
-        case t.form when 'amount' then 1.0 else c.value end as factor,
-        case t.form when 'load' then q.amount * a.mean / 1000 when 'cooling' then a.amount * (b.mean - s.mean) * 1.163
-            when 'hours' then 1e6 / 60 else a.amount end as raw,
+        c.value as factor,
+        case t.form when 'load' then a.mean * (q.amount * 1e-6) * 1e-3 / 1e-6
+            when 'cooling' then a.mean * 1e6 / 60 * (b.mean - s.mean) * 1.163
+            when 'hours' then 1e6 else a.amount end as raw,
         case t.form when 'load' then q.amount_lo * a.mean_lo / 1000
             when 'cooling' then 1.163
                 * least(a.amount_lo * (b.mean_lo - s.mean_hi), a.amount_hi * (b.mean_lo - s.mean_hi))
-            when 'hours' then 0 else a.amount_lo end as raw_lo,
+            when 'hours' then case when a.known then 1e6 else 0 end else a.amount_lo end as raw_lo,
         case t.form when 'load' then q.amount_hi * a.mean_hi / 1000
             when 'cooling' then 1.163
                 * greatest(a.amount_lo * (b.mean_hi - s.mean_lo), a.amount_hi * (b.mean_hi - s.mean_lo))
-            when 'hours' then 1e6 / 60 else a.amount_hi end as raw_hi
+            when 'hours' then 1e6 else a.amount_hi end as raw_hi
     from terms t
     join brought a on a.point = t.point
     left join brought q on q.point = t.flow and q.minute = a.minute
     left join brought s on s.point = t.supply and s.minute = a.minute
     left join brought b on b.point = t.back and b.minute = a.minute
     left join coefficients c on c.carrier = a.carrier and c.quantity = t.form and c.minute = a.minute
+), derived as (
+    select *, case when factor is null then raw else raw * 1e-6 * factor / 1e-6 end as whole from read
 )
-select kpi, side, term, minute, known, quality, estimated, factor,
-    case when known then round_even(round_even(raw * coalesce(factor, 1), 0) * times, 0)::bigint end as amount,
+select kpi, side, term, minute, known, sure, quality, estimated, factor,
+    case when known then round_even(round_even(whole, 0) * times, 0)::bigint end as amount,
+    coalesce(known and abs(whole - floor(whole) - 0.5) < 1e-6, false) as tie,
     raw_lo * coalesce(factor, 1) * times as lo, raw_hi * coalesce(factor, 1) * times as hi
-from read;
+from derived;
 
 create table kpi_minutes as
 with sums as (
-    select kpi, minute, bool_and(known) as known, max(quality) as quality, bool_or(estimated) as estimated,
+    select kpi, minute, bool_and(known) as known, bool_and(sure) as sure, max(quality) as quality,
+        bool_or(estimated) as estimated,
+        sum(tie::int) as ties,
         sum(amount) filter (side = 'numerator') as n, sum(amount) filter (side = 'denominator') as d,
         case when count(*) filter (side = 'numerator') = count(lo) filter (side = 'numerator')
             then sum(lo) filter (side = 'numerator') end as n_lo,
@@ -86,7 +96,7 @@ with sums as (
         coalesce(sum(hi) filter (side = 'denominator'), 0) as d_hi
     from term_minutes group by kpi, minute
 )
-select kpi, minute, known, quality, estimated, n::bigint as n, d::bigint as d, n_lo::bigint as n_lo,
+select kpi, minute, known, sure, quality, estimated, ties, n::bigint as n, d::bigint as d, n_lo::bigint as n_lo,
     n_hi::bigint as n_hi, d_lo::bigint as d_lo, d_hi::bigint as d_hi
 from sums;
 """
@@ -140,12 +150,16 @@ join term_minutes t on t.kpi = f.kpi and t.side = f.side and t.term = f.term
     and t.minute >= r.since and t.minute < r.until
 group by all;
 
+create table no_pieces as select null::bigint as run, null::text as kpi, null::bigint as since, null::bigint as until,
+    null::bigint as minutes, null::bigint as n, null::bigint as d, null::bigint as n_lo, null::bigint as n_hi,
+    null::bigint as d_lo, null::bigint as d_hi where false;
+
 create table pieces as
 with amounts as (
     select run, side, min(since) as since, max(until) as until,
         bool_and(bridged and (missing = 0 or coalesce(same, true))) as bridged,
         sum(coalesce(measured, 0) + case when missing = 0 then 0 else
-            round_even(round_even((beside + total) * coalesce(factor, 1), 0) * times, 0) end) as amount
+            round_even(round_even(beside * coalesce(factor, 1), 0) * times, 0) end) as amount
     from run_amounts group by run, side
 )
 select r.run, r.kpi, least(r.since, min(a.since)) as since, greatest(r.until, max(a.until)) as until, r.minutes,
@@ -188,24 +202,29 @@ union all select 'year', epoch_us(timezone((select zone from site), date_trunc('
 union all select 'audit', (select audit_from from site), until from here where until % 3600000000 = 0;
 """
 
-VALUES = """
+RUNNING = """
 create table running as
 select kpi, minute + 60000000 as until,
     sum(known::int) over w as known, sum(case when known then n else 0 end) over w as n,
     sum(case when known then coalesce(d, 0) else 0 end) over w as d,
-    sum(case when known then 0 else n_lo end) over w as n_lo, sum(case when known then 0 else n_hi end) over w as n_hi,
-    sum(case when known then 0 else d_lo end) over w as d_lo, sum(case when known then 0 else d_hi end) over w as d_hi,
-    sum((known and quality = 2)::int) over w as suspect, sum((known and estimated)::int) over w as estimated,
-    sum((not known and n_lo is null)::int) over w as open_lo, sum((not known and n_hi is null)::int) over w as open_hi
+    sum(case when sure then n else n_lo end) over w as n_lo, sum(case when sure then n else n_hi end) over w as n_hi,
+    sum(case when sure then coalesce(d, 0) else d_lo end) over w as d_lo,
+    sum(case when sure then coalesce(d, 0) else d_hi end) over w as d_hi,
+    sum(case when known then ties else 0 end) over w as ties, sum((known and quality = 2)::int) over w as suspect,
+    sum((known and estimated)::int) over w as estimated,
+    sum((not sure and n_lo is null)::int) over w as open_lo, sum((not sure and n_hi is null)::int) over w as open_hi
 from kpi_minutes window w as (partition by kpi order by minute rows unbounded preceding)
 union all
-select kpi, $first, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from kpis;
+select kpi, $first, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from kpis;
+"""
 
-create table in_window as
+VALUES = """
+create or replace table in_window as
 with ends_of as (
     select k.kpi, s.span, s.since, s.until, (s.until - s.since) // 60000000 as minutes, s.since >= $first as whole,
         b.known - a.known as known, b.n - a.n as n, b.d - a.d as d, b.n_lo - a.n_lo as n_lo, b.n_hi - a.n_hi as n_hi,
-        b.d_lo - a.d_lo as d_lo, b.d_hi - a.d_hi as d_hi, b.suspect - a.suspect as suspect,
+        b.d_lo - a.d_lo as d_lo, b.d_hi - a.d_hi as d_hi, b.ties - a.ties as ties,
+        b.suspect - a.suspect as suspect,
         b.estimated - a.estimated as estimated, b.open_lo - a.open_lo as open_lo, b.open_hi - a.open_hi as open_hi
     from spans s cross join kpis k
     join running a on a.kpi = k.kpi and a.until = greatest(s.since, $first)
@@ -213,30 +232,35 @@ with ends_of as (
 ), added as (
     select b.kpi, b.span, b.since, b.until, sum(p.minutes) as minutes, sum(p.n) as n, sum(p.d) as d,
         sum(p.n_lo) as n_lo, sum(p.n_hi) as n_hi, sum(p.d_lo) as d_lo, sum(p.d_hi) as d_hi
-    from ends_of b join pieces p on p.kpi = b.kpi and p.since >= b.since and p.until <= b.until
+    from ends_of b join $pieces p on p.kpi = b.kpi and p.since >= b.since and p.until <= b.until
     group by all
 )
 select b.* exclude (known, n, d, n_lo, n_hi, d_lo, d_hi), b.known + coalesce(p.minutes, 0) as known,
     coalesce(p.minutes, 0) as pieced, b.n + coalesce(p.n, 0) as n, b.d + coalesce(p.d, 0) as d,
-    b.n_lo - coalesce(p.n_lo, 0) as n_lo, b.n_hi - coalesce(p.n_hi, 0) as n_hi,
-    b.d_lo - coalesce(p.d_lo, 0) as d_lo, b.d_hi - coalesce(p.d_hi, 0) as d_hi
+    b.n_lo + coalesce(p.n - p.n_lo, 0) as n_lo, b.n_hi + coalesce(p.n - p.n_hi, 0) as n_hi,
+    b.d_lo + coalesce(p.d - p.d_lo, 0) as d_lo, b.d_hi + coalesce(p.d - p.d_hi, 0) as d_hi
 from ends_of b left join added p using (kpi, span, since, until);
 
-create table kpi_values as
+create table $values as
 with shares as (
-    select w.*, k.times, k.ratio, k.minimum, w.known / w.minutes as coverage,
+    select w.*, k.times, k.ratio, k.n_scale, k.d_scale, w.known / w.minutes as coverage,
         case when w.known / w.minutes < k.coverage_limit then 'coverage'
-            when k.ratio and (w.d <= 0 or w.d / 1e6 < k.minimum) then 'minimum' end as reason
+            when k.ratio and (w.d <= 0 or w.d / 1e6 * k.d_scale < k.minimum) then 'minimum' end as reason
     from in_window w join kpis k using (kpi)
+), bounds as (
+    select *, case when whole and open_lo = 0 then times * case
+            when not ratio then n_lo / 1e6 when d_hi > 0 then n_lo / d_hi / d_scale end * n_scale end as low,
+        case when whole and open_hi = 0 then times * case
+            when not ratio then n_hi / 1e6 when d_lo > 0 then n_hi / d_lo / d_scale end * n_scale end as high
+    from shares
 )
-select kpi, span, since, until, n::bigint as n, d::bigint as d, n / 1e6 as numerator,
-    case when ratio then d / 1e6 end as denominator, coverage, reason,
-    case when reason is not null then null when ratio then times * n / d else times * n / 1e6 / coverage end as value,
-    case when whole and open_lo = 0 then
-        case when ratio then times * (n + n_lo) / nullif(d + d_hi, 0) else times * (n + n_lo) / 1e6 end end as low,
-    case when whole and open_hi = 0 then
-        case when ratio then times * (n + n_hi) / nullif(d + d_lo, 0) else times * (n + n_hi) / 1e6 end end as high,
+select kpi, span, since, until, minutes, pieced, ties, estimated as estimated_minutes, n / 1e6 * n_scale as numerator,
+    case when ratio then d / 1e6 * d_scale end as denominator, coverage, reason, low, high,
+    case when reason is not null then null when ratio then times * n / d * n_scale / d_scale
+        else least(greatest(times * n / 1e6 * n_scale / coverage, coalesce(low, '-infinity')),
+            coalesce(high, 'infinity')) end
+        as value,
     case when reason is not null then 3 when suspect > 0 then 2
-        when estimated > 0 or known < minutes or pieced > 0 then 1 else 0 end as quality
-from shares;
+        when estimated > 0 or pieced > 0 or not ratio and known < minutes then 1 else 0 end as quality
+from bounds;
 """

@@ -129,40 +129,51 @@ from named;
 """
 
 SEGMENTS = """
--- 5, 6, 7, 10, 14: what is known of counters and nets, and gaps with a total
+-- 5, 6, 7, 10, 14: what is known of counters and nets; gaps are spread evenly too, but not covered
 create table spread as
-select s.point, s.since, s.until, s.amount, s.until - s.since > p.silence as filled,
-    greatest(s.quality,
-        case when s.what not in ('rise') then 2 when s.until - s.since > p.silence then 1 else 0 end,
-        case when exists (
-            select 1 from standing f where f.point = s.point and s.since >= f.since and s.until <= f.until
-        ) then 2 else 0 end) as quality
+select s.point, s.since, s.until, s.amount, s.what,
+    s.what <> 'reset' and (s.until - s.since <= p.silence
+        or p.gap = 'interpolate' and s.until - s.since <= coalesce(p.gap_limit, s.until - s.since)) as covered,
+    s.what = 'reset' or 2 * (s.until - s.since) > p.silence as filled,
+    greatest(s.quality, filled::int, case when exists (
+        select 1 from standing f where f.point = s.point and s.since >= f.since and s.until <= f.until
+    ) then 2 else 0 end) as quality
 from steps s join points p using (point)
-where s.amount is not null and (s.until - s.since <= p.silence
-    or p.gap = 'interpolate' and s.until - s.since <= coalesce(p.gap_limit, s.until - s.since));
+where s.amount is not null;
 
-create table gaps as
-select s.point, s.since, s.until, s.amount from steps s
-where s.amount is not null and not exists (select 1 from spread k where k.point = s.point and k.since = s.since);
+create table gaps as select point, since, until, amount from spread where not covered;
 
--- intervals: begin to end of their span
+-- 3: intervals: begin to end of their span
 insert into spread
 select u.point, case p.stamp when 'end' then u.time - p.span else u.time end as since, since + p.span as until,
-    u.value::bigint, false, u.quality
+    u.value::bigint, 'interval', true, true, greatest(u.quality, 1)
 from usable u join points p using (point) where p.kind = 'interval';
 
--- 15, 16, 18: what holds from one reading to the next
+-- 7, 15, 16, 18: what holds from a reading to the next, even to one that cannot be used
 create table held as
-with pairs as (
-    select u.*, lead(u.time) over (partition by u.point order by u.time) as next from usable u
-    where u.kind in ('rate', 'level', 'sample', 'count')
+with seen as (
+    select point, time, kind, value, quality, true as good from usable
+    where kind in ('rate', 'level', 'sample', 'count')
+    union all
+    select a.point, a.time, any_value(p.kind), null, null, false
+    from arrived a join points p using (point)
+    where not future and not late and p.kind in ('rate', 'level', 'sample')
+      and not exists (select 1 from usable u where u.point = a.point and u.time = a.time)
+    group by a.point, a.time
+), pairs as (
+    select *, lead(time, 1, 9223372036854775807) over (partition by point order by time) as next from seen
+), limits as (
+    select n.*, p.valid, p.silence,
+        greatest(p.silence, case when p.gap = 'hold' then coalesce(p.gap_limit, 9223372036854775807) else 0 end) as most
+    from pairs n join points p using (point) where good
 )
-select u.point, u.kind, u.time as since, u.value,
-    case when u.kind = 'sample' then least(coalesce(u.next, u.time + p.valid), u.time + p.valid) else u.next end
-        as until,
-    u.kind <> 'sample' and u.next - u.time > p.silence as filled,
-    greatest(u.quality, filled::int) as quality
-from pairs u join points p using (point)
-where u.kind = 'sample' or u.next - u.time <= p.silence
-    or p.gap = 'hold' and u.next - u.time <= coalesce(p.gap_limit, u.next - u.time);
+select point, kind, value, quality, time as since, false as filled, case kind
+    when 'sample' then least(next, time + valid)
+    when 'count' then case when next - time <= silence then next else time end
+    else least(next, time + silence // 2) end as until
+from limits
+union all
+select point, kind, value, greatest(quality, 1), time + silence // 2, true, least(next, time + most)
+from limits where kind in ('rate', 'level') and next > time + silence // 2;
+delete from held where until <= since;
 """

@@ -1,14 +1,50 @@
-"""The oracle's own sanity, and the product against it: one month with every pitfall, answered twice."""
+"""The product against an oracle in SQL: one month of raw readings with every pitfall, answered twice.
+
+Where the two still disagree stands in DISAGREEMENTS.md: those places are left out of the comparison of the month, and
+each has a small test of its own that is expected to fail until the product says what the definitions say.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import duckdb
+import oracle_cases as cases
+import oracle_compare
+import oracle_product
 import polars as pl
 import pytest
-from oracle_readings import END_US, START_US, at, month
+from oracle_definitions import plant
+from oracle_readings import END_US, MINUTE, START_US, at, month
 from oracle_run import answer, frame
 
 pytestmark = pytest.mark.plant
+
+Span = tuple[str, str | None, int, int]
+
+DISPUTED_FACTS: list[Span] = [
+    ("hall_wh", None, at(17, 8, 59), at(17, 9, 9)),  # 2: a dip of eight minutes
+    ("rinse_water", None, at(28, 9, 59), at(28, 10, 1)),  # 3: a fall that is no reset
+    ("rinse_water", None, at(19, 9, 59), at(19, 10, 1)),  # 6: what is unknown is no estimate
+    ("rinse_water", None, at(25, 9, 59), at(25, 10, 1)),
+    ("racks", None, at(10, 7, 59), at(10, 8, 29)),  # 5: a silent gateway's events are not 0
+    ("racks", None, END_US - 9 * MINUTE, END_US),
+    ("cod", "quality", at(11, 8), at(11, 9, 1)),  # 4: a suspect value that is still in force
+    ("bath_temp", "quality", at(10, 9), at(10, 9, 1)),
+    ("well_water", "quality", at(27, 0), at(28, 12)),  # 9: a flat counter without a witness
+]
+"""(point, column or all, from, to) [us UTC]."""
+
+DISPUTED_KPIS: list[Span] = [
+    ("hall_electricity_per_m2", None, at(17, 8, 59), at(17, 9, 9)),
+    ("racks_per_m2", None, at(10, 7, 59), at(10, 8, 29)),
+    ("racks_per_m2", None, END_US - 9 * MINUTE, END_US),
+    ("cod_per_m2", "quality", at(11, 9), at(11, 9, 1)),
+    # 7: sums are not scaled over the days before the first tick
+    *((name, "value", 0, START_US) for name in ("city_water_sum", "co2_location", "energy_cost", "chromium_load")),
+]
+"""(KPI, column or all, from, to): windows that reach into it."""
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +59,30 @@ def oracle(readings: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> 
     return answer(readings, tmp_path_factory.mktemp("oracle"))
 
 
+@pytest.fixture(scope="module")
+def product(readings: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the product gives: facts, KPI values."""
+    reader = oracle_product.run(plant(), readings, tmp_path_factory.mktemp("product"), START_US, END_US)
+    return oracle_product.facts(reader), oracle_product.kpis(reader)
+
+
+def _undisputed(found: pl.DataFrame, name: str, disputed: list[Span], since: pl.Expr, until: pl.Expr) -> pl.DataFrame:
+    for one, column, first, end in disputed:
+        here = (pl.col(name) == one) & (since < end) & (until > first)
+        found = found.filter(~(here if column is None else here & (pl.col("column") == column)))
+    return found
+
+
+def _values(oracle: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
+    return frame(oracle, f"select v.*, k.times, k.derived from {table} v join kpis k using (kpi)")
+
+
 def test_the_oracle_conserves_what_a_counter_counted(oracle: duckdb.DuckDBPyConnection) -> None:
-    """Promise 4, of the oracle itself: minutes and gaps of a point sum to its accepted steps, bit for bit."""
+    """Promise 4, of the oracle itself: the minutes of a point sum to its accepted steps, bit for bit."""
     steps = frame(
         oracle, f"select point, sum(amount)::bigint as total from steps where until <= {END_US} group by point"
     )
-    either = "select point, amount from facts union all select point, amount from gaps"
-    parts = frame(oracle, f"select point, sum(amount)::bigint as total from ({either}) group by point")
+    parts = frame(oracle, "select point, sum(amount)::bigint as total from facts group by point")
     both = steps.join(parts, on="point", suffix="_parts")
     assert len(both) == 13
     assert both["total"].to_list() == both["total_parts"].to_list()
@@ -43,3 +96,117 @@ def test_the_oracle_meets_every_pitfall(oracle: duckdb.DuckDBPyConnection) -> No
     assert frame(oracle, counts).row(0) == (80, 214)
     assert START_US < at(29, 1) < END_US  # the night in which summer time begins
     assert frame(oracle, "select point from frozen")["point"].to_list() == ["bath_kwh"]
+
+
+def test_every_minute_fact_is_what_the_definitions_say(oracle: duckdb.DuckDBPyConnection, product: Any) -> None:
+    """Promises 2, 3 and 4: 1.2 million facts; amounts bit-equal, the rest to 1e-9."""
+    found = oracle_compare.facts(frame(oracle, "select * from facts"), product[0], START_US, END_US)
+    minute = pl.col("minute")
+    assert _undisputed(found, "point", DISPUTED_FACTS, minute, minute + MINUTE).is_empty()
+
+
+def test_every_kpi_value_is_what_the_definitions_say(oracle: duckdb.DuckDBPyConnection, product: Any) -> None:
+    """Promise 2: sums, coverage, value, quality and bounds over every window, gaps with a known total left out (1)."""
+    found = oracle_compare.kpis(_values(oracle, "kpi_values_without_pieces"), product[1], START_US, END_US)
+    assert _undisputed(found, "kpi", DISPUTED_KPIS, pl.col("since"), pl.col("until")).is_empty()
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 1: no window gets the total of a gap")
+def test_gaps_with_a_known_total_are_in_the_windows_that_hold_them(
+    oracle: duckdb.DuckDBPyConnection, product: Any
+) -> None:
+    """Design, Ratios: 'A gap with known total adds as one piece to windows that contain it whole'."""
+    found = oracle_compare.kpis(_values(oracle, "kpi_values"), product[1], START_US, END_US)
+    assert _undisputed(found, "kpi", DISPUTED_KPIS, pl.col("since"), pl.col("until")).is_empty()
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 1: no window gets the total of a gap")
+def test_an_hour_that_holds_a_gap_whole_has_its_total(tmp_path: Path) -> None:
+    """Disagreement 1, alone: 12 minutes without readings in an hour; the counter rose by 60 in it all the same."""
+    described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]}, numerator=[{"point": "p"}])
+    _, values = cases.answer(described, cases.rising(range(0, 80)) + cases.rising(range(92, 240)), tmp_path)
+    hour = values.filter(pl.col("span") == "1 h", pl.col("until") == 120).row(0, named=True)
+    assert (hour["numerator"], hour["coverage"]) == (60.0, 1.0)
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 2: eight readings of a dip are a reset")
+def test_a_counter_that_is_back_within_15_minutes_has_dipped(tmp_path: Path) -> None:
+    """Design, Falling counters: 'Back at or above within 3 readings or 15 min: a dip'."""
+    described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]})
+    dip = [(minute, value * 0.6) for minute, value, *_ in cases.rising(range(100, 108))]
+    rows = cases.rising(range(0, 100)) + dip + cases.rising(range(108, 240))
+    facts, _ = cases.answer(described, rows, tmp_path)
+    assert facts["amount"].sum() == 239_000_000
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 3: a reset books what the rate does not allow")
+def test_a_fall_to_what_nobody_can_deliver_is_no_reset(tmp_path: Path) -> None:
+    """Point: per_hour 'refuse[s] what cannot be'; §12: nothing may 'book the meter's lifetime total in one slot'."""
+    described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]})
+    rows = cases.rising(range(0, 100)) + cases.rising(range(100, 240), opening=400.0)
+    facts, _ = cases.answer(described, rows, tmp_path)
+    assert facts["amount"].max() <= 2_000_000
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 4: a minute takes the quality of the readings stamped in it only")
+def test_a_minute_of_a_suspect_value_is_suspect(tmp_path: Path) -> None:
+    """Terms, quality: 'a sum has the worst of its parts'; a value read every two minutes is a part of both."""
+    described = cases.plant({"kind": "level", "unit": "degC"}, {"interval": "2 min"})
+    rows: list[cases.Row] = [(minute, 20.0, 2 if 60 <= minute < 80 else 0) for minute in range(0, 120, 2)]
+    facts, _ = cases.answer(described, rows, tmp_path)
+    assert facts.filter(pl.col("minute").is_between(60, 79))["quality"].to_list() == [2] * 20
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 5: the first heartbeat of an outage counts as no events")
+def test_a_silent_source_of_events_is_unknown_back_to_its_last_sign(tmp_path: Path) -> None:
+    """Promise 3: 'a gap ... never becomes a consumption of 0'; Time: 'its minutes are unknown'."""
+    described = cases.plant({"kind": "count", "unit": "rack", "heartbeat": "30 min"})
+    rows: list[cases.Row] = [(minute + 0.5, 1.0) for minute in (*range(0, 60), *range(240, 300))]
+    facts, _ = cases.answer(described, rows, tmp_path)
+    silent = facts.filter(pl.col("minute").is_between(60, 239))
+    assert silent["amount"].null_count() == len(silent)
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 6: an undeclared exchange's gap is called estimated")
+def test_what_an_undeclared_exchange_hides_is_not_estimated(tmp_path: Path) -> None:
+    """Falling counters: 'counts from its first reading, the gap unknown': there is no estimate in that minute."""
+    described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]})
+    rows = [(minute + 0.5, value) for minute, value, *_ in cases.rising(range(0, 100))]
+    rows += [(minute + 0.5, value) for minute, value, *_ in cases.rising(range(100, 240), opening=9000.0)]
+    facts, _ = cases.answer(described, rows, tmp_path)
+    row = facts.filter(pl.col("minute") == 100).row(0, named=True)
+    assert (row["amount"], row["coverage"], row["estimated"]) == (500_000, 0.5, 0.0)
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 7: a sum is not scaled over the time before the first tick")
+def test_a_first_sum_is_scaled_to_its_window(tmp_path: Path) -> None:
+    """first-plant.md: 'The first value stands on three minutes. It is scaled to the hour and marked *estimated*'."""
+    described = cases.plant(
+        {"kind": "counter", "unit": "kWh", "per_hour": [0, 100]}, numerator=[{"point": "p"}], coverage_limit=0.1
+    )
+    _, values = cases.answer(described, cases.rising(range(0, 240)), tmp_path)
+    hour = values.filter(pl.col("span") == "1 h", pl.col("until") == 15).row(0, named=True)
+    assert (hour["numerator"], hour["coverage"]) == (15.0, 0.25)
+    assert hour["value"] == pytest.approx(60.0)
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 8: nothing over nothing is bounded by 0")
+def test_nothing_over_nothing_has_no_bounds(tmp_path: Path) -> None:
+    """Promise 3, 'Unknown is not zero': a ratio without production has no value, and its bounds are not 0 either."""
+    described = cases.plant(
+        {"kind": "counter", "unit": "kWh", "per_hour": [0, 100]},
+        numerator=[{"point": "p"}], denominator=[{"point": "p", "times": 2}], minimum=1,
+    )  # fmt: skip
+    _, values = cases.answer(described, cases.rising(range(0, 240), rate=0.0), tmp_path)
+    hour = values.filter(pl.col("span") == "1 h", pl.col("until") == 120).row(0, named=True)
+    assert (hour["value"], hour["low"], hour["high"]) == (None, None, None)
+
+
+@pytest.mark.xfail(strict=True, reason="disagreement 9: a flat counter's minutes are good")
+def test_a_flat_counter_without_a_witness_is_flagged(tmp_path: Path) -> None:
+    """Flat meters: 'Without a witness a flat counter is 0, quality `flat`, with a notice after `flat_after`'."""
+    described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100], "flat_after": "1 h"})
+    rows = cases.rising(range(0, 60)) + cases.rising(range(60, 300), rate=0.0, opening=1060.0)
+    facts, _ = cases.answer(described, rows, tmp_path)
+    flat = facts.filter(pl.col("minute").is_between(70, 290))
+    assert flat["quality"].unique().to_list() == [2]
