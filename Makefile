@@ -24,10 +24,10 @@ test: $(READY_DEV)  ## set up and pass every test
 lint: $(READY_DEV)  ## ruff, mypy --strict, import rules
 	@$(BIN)/python tests/setup/run.py static
 
-bench: $(READY_DEV)  ## benchmarks, as docs/benchmarks.md has them
-	@$(BIN)/python benchmarks/run.py
+bench: $(READY_DEV)  ## benchmarks, as docs/benchmarks.md has them (ARGS="ticks windows --small" for some, quickly)
+	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-soak: $(READY_DEV)  ## many seeds; writes docs/proof/*.json
+soak: $(READY_DEV)  ## hours of proof; writes docs/proof/*.json (ARGS="kill modbus fuzz faults workers way" for some)
 	@$(BIN)/python benchmarks/soak.py $(ARGS)
 
 boards: $(READY)  ## write deploy/grafana, docs/plant.schema.json and the table of docs/meters.md anew from the code

@@ -5,7 +5,8 @@
                               └── drift worse, from any open state
 
 A drift withdrawn by a correction leads to `revised`, from whatever state somebody was told about: an alarm
-never vanishes. One drift is one alarm, and only the direction that its baseline watches is one.
+never vanishes. One that a correction made smaller or larger keeps its state, with a note, and sounds no second
+time. One drift is one alarm, and only the direction that its baseline watches is one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ UNACKNOWLEDGED = "unacknowledged"
 ACKNOWLEDGED = "acknowledged"
 RETURNED = "returned_unacknowledged"
 REVISED = "revised"
+REVISED_NOTE = "revised by a correction"
 OPEN_STATES = (UNACKNOWLEDGED, ACKNOWLEDGED, RETURNED)
 
 WORSE_AGAIN = 1.5
@@ -89,6 +91,7 @@ def step(
     *,
     plant: Plant,
     revision: int,
+    revised: bool = False,
 ) -> Step:
     """Takes in drift rows that are new or changed and a person's acts, in the order of their plant time.
 
@@ -96,8 +99,15 @@ def step(
     "acknowledge", "alarm", "by", "note", "time" [µs UTC]}. A row seen before changes nothing; an act that
     cannot be done is left out and becomes a finding. `revision` is stamped on every row that comes out.
     Nothing is raised, and the same inputs give the same rows.
+
+    `revised` says that the drifts come from a correction of the past: it happens now, a drift that is over by now
+    raises nothing, and one that somebody was told of and that is another now gets a transition that sounds nothing.
     """
     machine = _Machine(plant, state, now_us, revision)
+    if revised:
+        for row in drifts.iter_rows(named=True):
+            machine.revise(row)
+        drifts = drifts.clear()
     events: list[tuple[int, int, int, str, Mapping[str, Any]]] = []
     for row in drifts.iter_rows(named=True):
         for event, time in _events(row, now_us):
@@ -180,6 +190,19 @@ class _Machine:
             if was != "withdrawn":
                 self.move(name, REVISED, time, "a correction withdrew the drift")
             alarm["drift_state"] = "withdrawn"
+
+    def revise(self, row: Mapping[str, Any]) -> None:
+        name, before = alarm_of(row["drift"]), len(self.transitions)
+        if name not in self.alarms and row["state"] not in ("open", "worse"):
+            return
+        for event, _ in _events(row, self.now_us):
+            self.drift(event, row, self.now_us)
+        alarm = self.alarms.get(name)
+        if alarm is not None and len(self.transitions) == before and alarm["state"] in OPEN_STATES:
+            size = abs(row["size_per_hour"] or 0.0)
+            alarm["sounded"] = size
+            note = f"{REVISED_NOTE}: {size:.4g} {row['unit']} per hour since {row['onset']:%Y-%m-%d %H:%M} UTC"
+            self.move(name, alarm["state"], self.now_us, note)
 
     def is_alarm(self, row: Mapping[str, Any], time: int) -> bool:
         watched = watched_direction(self.plant, row["kpi"])

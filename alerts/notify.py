@@ -20,6 +20,7 @@ import polars as pl
 
 from alerts import message, routing
 from alerts.address import CONSOLE, LOG, is_local, resolve
+from alerts.lifecycle import REVISED_NOTE
 from alerts.message import Message
 from alerts.outgoing import Entry, Outgoing
 from alerts.words import Language
@@ -67,7 +68,7 @@ class Notifier:
 
         On return they are in the ledger; one taken in before, on whatever shift, is not taken in again.
         """
-        told = transitions.filter(pl.col("to_state").is_in(TOLD_STATES))
+        told = transitions.filter(pl.col("to_state").is_in(TOLD_STATES) & ~pl.col("note").str.starts_with(REVISED_NOTE))
         details = {row["drift"]: row for row in drifts.sort("revision").iter_rows(named=True)}
         entries: list[Entry] = []
         now = self.now_us()

@@ -1,7 +1,8 @@
 """`make soak [ARGS="kill fuzz"]`: the long runs, one after another; each writes a file of docs/proof.
 
 `faults`: many seeds of the plant's faults. `kill`: keepclean killed under load. `modbus`: troubled devices beside sound
-ones. `fuzz`: a million damaged inputs.
+ones. `fuzz`: a million damaged inputs. `workers`: the step in worker processes that are killed, against one process.
+`way`: an hour of histories on odd ways to the step.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ("kill", "modbus", "fuzz", "faults")
+PARTS = ("kill", "modbus", "fuzz", "faults", "workers", "way")
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from nicegui import ui
 
 from console import draw_collect, draw_health
 from console.layout import Visit, in_thread
+from console.panel_corrections import CorrectionsPanel
 from console.views_collect import Trouble, troubles
 from console.views_health import DeviceHealth, Notice, PointHealth, devices, notices, points
 from plant.reading import DAY, HOUR, MINUTE
@@ -47,6 +48,8 @@ class HealthPage:
         with ui.element("section").classes("kc-section kc-card"):
             ui.html(words("notices"), tag="h2")
             self._notices = ui.html("", sanitize=False).classes("kc-scroll")
+        desk = visit.house.context.corrections
+        self._corrections = CorrectionsPanel(visit, desk) if desk is not None else None
         with ui.element("section").classes("kc-section kc-card"):
             with ui.element("div").classes("kc-bar-head"):
                 ui.html(words("points"), tag="h2")
@@ -65,6 +68,8 @@ class HealthPage:
         self._rejected.content = draw_collect.rejected(seen.devices, words)
         self._more.set_visibility(bool(self._rejected.content))
         self._points.content = draw_health.points(shown, words, seen.now_us)
+        if self._corrections is not None:
+            await self._corrections.refresh()
 
     def _look(self) -> HealthView:
         context, history, memo = self.visit.house.context, self.visit.house.history, self.visit.house.memo

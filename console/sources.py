@@ -60,6 +60,23 @@ class Acts(Protocol):
         ...
 
 
+class Corrections(Protocol):
+    """Where a person puts the past right; may be called from any thread."""
+
+    def listed(self) -> Sequence[Mapping[str, Any]]:
+        """Every correction, the newest first: correction (its number), points, from, to, says, by, why, evidence,
+        withdrawn ("" or by whom and why)."""
+        ...
+
+    def correct(self, body: dict[str, Any], /) -> int:
+        """Writes a correction into the journal; its number. Raises KeepcleanError with everything that is wrong."""
+        ...
+
+    def withdraw(self, number: int, by: str, why: str, /) -> int:
+        """Takes a correction back; the number of the act. Raises KeepcleanError."""
+        ...
+
+
 class Status(Protocol):
     """How the processes are doing."""
 
@@ -124,3 +141,4 @@ class Context:
     acts: Acts
     status: Status
     demo: DemoControl | None = None
+    corrections: Corrections | None = None

@@ -1,6 +1,9 @@
 """Every text of the console in English and Chinese; titles of the plant's own things come from its description."""
 
+from console.texts_corrections import CORRECTIONS
+
 TEXTS: dict[str, tuple[str, str]] = {
+    **CORRECTIONS,
     # the frame
     "page_energy": ("Energy", "能源"),
     "page_audit": ("Audit", "审核"),
@@ -281,6 +284,8 @@ CODES: dict[str, tuple[str, str]] = {
     "no data": ("no data", "无数据"),
     "coverage below limit": ("coverage below its limit", "覆盖率低于下限"),
     "production below minimum": ("production below its minimum", "产量低于最小值"),
+    "waits for late production": ("waits for production that is booked later", "等待迟报产量"),
+    "counted by whole months": ("counted by whole months only", "仅按整月统计"),
     # findings about data
     "gap": ("gap", "缺数"),
     "silent": ("silent", "无通讯"),
@@ -300,6 +305,7 @@ CODES: dict[str, tuple[str, str]] = {
     "drift in the direction that is not watched": ("change in the good direction", "向好变化"),
     "journal budget reached": ("journal budget reached", "日志预算已用尽"),
     "journal damaged": ("journal damaged", "日志损坏"),
+    "results damaged": ("results damaged", "结果损坏"),
     "broker may lose messages": ("broker may lose messages", "MQTT 服务器可能丢失消息"),
     "not available": ("not available", "不可用"),
     "unknown act on an alarm": ("unknown act on an alarm", "对报警的未知操作"),

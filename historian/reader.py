@@ -6,55 +6,46 @@ A reader opens its own read-only connection, so any process may read while serve
 from __future__ import annotations
 
 import json
-import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import polars as pl
 
-from historian.store import CLOSING, from_sql, newest
+from historian import rows
+from historian.compact import CLOSING, fold, read_latest
+from historian.following import after
+from historian.keys import newest, ordered
+from historian.parts import day_number
+from historian.rows import KEPT_IN_ROWS, from_sql
+from historian.sources import Sources
 from historian.tables import KPI, READINGS, TABLES, Table
 from plant.clock import to_datetime
-from plant.errors import StorageError
-from plant.reading import HOUR
+from plant.reading import DAY, HOUR
 
 Where = Mapping[str, str | Sequence[str]]
 
-# one step of the primary key a point, instead of a scan
-LATEST_READINGS = """
-WITH RECURSIVE name(point) AS (
-    SELECT MIN(point) FROM readings
-    UNION ALL
-    SELECT (SELECT MIN(point) FROM readings WHERE point > name.point) FROM name WHERE name.point IS NOT NULL
-)
-SELECT readings.* FROM name JOIN readings ON readings.point = name.point
-WHERE readings.time = (SELECT MAX(time) FROM readings AS newer WHERE newer.point = name.point)
-"""
+BACK_US = 40 * DAY
+USED = pl.col("quality") != "bad"
 
 
 class Reader:
-    """Tables as frames; safe to use from several threads, one call at a time each."""
+    """Tables as frames; safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._path = folder / "historian.sqlite"
-        self._revisions: dict[Path, tuple[int, int]] = {}
-
-    def _connect(self) -> sqlite3.Connection:
-        if not self._path.exists():
-            raise StorageError(f"{self.folder}: no results here yet")
-        return sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)
+        self._sources = Sources(folder)
+        self._lock = Lock()
+        self._latest = READINGS.empty()
+        self._seen, self._version = 0, -1
 
     def head(self, key: str) -> int:
         """A number of the head ("position", "settled" in µs, "closed" in days since 1970); 0 when never written."""
-        db = self._connect()
-        try:
+        with self._sources.connected() as db:
             row = db.execute("SELECT value FROM head WHERE key = ?", (key,)).fetchone()
             return int(row[0]) if row else 0
-        finally:
-            db.close()
 
     def table(
         self,
@@ -69,118 +60,147 @@ class Reader:
         `where` keeps rows whose column has one of the values; `columns` are those wanted besides the key's.
         """
         whole = TABLES[name]
-        wanted_columns = {*whole.key, whole.day, "revision", *(columns or whole.schema)}
-        schema = {column: kind for column, kind in whole.schema.items() if column in wanted_columns}
-        table = Table(name, schema, whole.key, whole.day)
         wanted = {key: [value] if isinstance(value, str) else list(value) for key, value in (where or {}).items()}
-        opened = self._open(table, start_us, end_us, wanted)
-        files = self._files(table, start_us, end_us)
-        if not files:
-            return opened.sort(table.key)
-        condition = pl.lit(True)
-        if start_us is not None:
-            condition &= pl.col(table.day) >= to_datetime(start_us)
-        if end_us is not None:
-            condition &= pl.col(table.day) < to_datetime(end_us)
-        for key, values in wanted.items():
-            condition &= pl.col(key).is_in(values)
-        closed = pl.scan_parquet(files).filter(condition).select(table.schema.keys()).collect()
-        return newest(table, pl.concat([opened, closed])).sort(table.key)
+        shown = {*whole.key, whole.day, "revision", *(columns or whole.schema)}
+        # which row of a key stands is known before rows are chosen by anything but their key
+        needed = {*shown, *wanted, *(["quality"] if whole is READINGS else [])}
+        schema = {column: kind for column, kind in whole.schema.items() if column in needed}
+        table = Table(name, schema, whole.key, whole.day)
+        by_key = {key: values for key, values in wanted.items() if key in whole.key}
+        found = self._sources.steady(lambda: self._rows(table, start_us, end_us, by_key))
+        others = [pl.col(key).is_in(values) for key, values in wanted.items() if key not in whole.key]
+        return (found.filter(others) if others else found).select(c for c in schema if c in shown)
 
-    def _open(
+    def _rows(
         self, table: Table, start_us: int | None, end_us: int | None, wanted: Mapping[str, Sequence[str]]
     ) -> pl.DataFrame:
-        clauses, values = ["1"], list[Any]()
+        condition = pl.lit(True)
+        clauses, values = ["1"], list[int]()
         if start_us is not None:
-            clauses.append(f'"{table.day}" >= ?')
+            condition &= pl.col(table.day) >= to_datetime(start_us)
+            clauses.append("last >= ?")
             values.append(start_us)
         if end_us is not None:
-            clauses.append(f'"{table.day}" < ?')
+            condition &= pl.col(table.day) < to_datetime(end_us)
+            clauses.append("first < ?")
             values.append(end_us)
         for key, choices in wanted.items():
-            clauses.append(f'"{key}" IN ({",".join("?" * len(choices))})')
-            values.extend(choices)
-        names = ", ".join(f'"{column}"' for column in table.schema)
-        db = self._connect()
-        try:
-            rows = db.execute(f'SELECT {names} FROM "{table.name}" WHERE {" AND ".join(clauses)}', values).fetchall()
-        finally:
-            db.close()
-        return from_sql(table, rows)
-
-    def _files(self, table: Table, start_us: int | None, end_us: int | None) -> list[Path]:
-        if table.name not in CLOSING:
-            return []
-        first = to_datetime(start_us).date() if start_us is not None else date.min
-        last = to_datetime(end_us).date() + timedelta(days=1) if end_us is not None else date.max
-        return [
-            path
-            for path in sorted((self.folder / table.name).glob("*.parquet"))
-            if first <= date.fromisoformat(path.stem) <= last
+            condition &= pl.col(key).is_in(choices)
+        loose, days = list[pl.DataFrame](), set[int]()
+        with self._sources.connected() as db:
+            if table.name in KEPT_IN_ROWS:
+                loose.append(rows.select(db, table, start_us, end_us, wanted))
+                days.update((loose[0][table.day].cast(pl.Int64) // DAY).unique())
+            if table.name not in CLOSING:
+                return ordered(table, loose[0])
+            for chunk in self._sources.chunks_of(db, table, " AND ".join(clauses), values):
+                loose.append(chunk.load(table, condition))
+                days.add(chunk.day)
+        first = start_us // DAY if start_us is not None else None
+        last = (end_us - 1) // DAY if end_us is not None else None
+        files = self._sources.files_of(table, first, last)
+        many = Counter([*(day_number(path) for path in files), *days])
+        alone = [path for path in files if many[day_number(path)] == 1]
+        shared = [
+            place.path
+            for place in self._sources.spanned(table, [path for path in files if many[day_number(path)] > 1])
+            if (start_us is None or place.span.last >= start_us) and (end_us is None or place.span.first < end_us)
         ]
+        mixed = newest(table, pl.concat([self._sources.scan(table, shared, condition), *loose]))
+        closed = self._sources.scan(table, alone, condition)
+        return ordered(table, pl.concat([closed, mixed])) if len(closed) else mixed
+
+    def readings_of(self, points: Sequence[str], start_us: int, end_us: int) -> pl.DataFrame:
+        """Readings of points, start_us <= time < end_us, sorted by natural key; quick for few points and a day."""
+        return self.table("readings", start_us, end_us, {"point": points})
+
+    def first_day(self, name: str) -> int | None:
+        """The first day of which a table that closes holds something [days since 1970]; None when it is empty."""
+        with self._sources.connected() as db:
+            day = db.execute("SELECT min(day) FROM chunk WHERE name = ?", (name,)).fetchone()[0]
+        files = self._sources.files_of(TABLES[name])
+        return min([*([day] if day is not None else []), *(day_number(path) for path in files)], default=None)
+
+    def last_before(self, points: Sequence[str], time_us: int, back_us: int = BACK_US) -> pl.DataFrame:
+        """The newest reading before a time of each point that is not bad, sorted by point.
+
+        Points without one within `back_us` are left out. Of two readings of one instant that with the higher value.
+        """
+        return self._sources.steady(lambda: self._last_before(points, time_us, back_us))
+
+    def _last_before(self, points: Sequence[str], time_us: int, back_us: int) -> pl.DataFrame:
+        first_us = time_us - back_us
+        found = READINGS.empty()
+        searched = set(points)
+        with self._sources.connected() as db:
+            span = (first_us, time_us)
+            stored = self._sources.chunks_of(db, READINGS, "last >= ? AND first < ?", span)
+            for day in range((time_us - 1) // DAY, first_us // DAY - 1, -1):
+                files = self._sources.spanned(READINGS, self._sources.files_of(READINGS, day, day))
+                places = [*files, *(chunk for chunk in stored if chunk.day == day)]
+                places.sort(key=lambda place: -place.span.last)
+                for place in places:
+                    last = min(place.span.last, time_us - 1)
+                    missing = searched - set(found.filter(pl.col("time") > to_datetime(last))["point"])
+                    if not missing:
+                        break
+                    condition = USED & pl.col("point").is_in(sorted(missing))
+                    condition &= (pl.col("time") >= to_datetime(first_us)) & (pl.col("time") < to_datetime(time_us))
+                    more = place.load(READINGS, condition)
+                    found = fold(found, more) if len(more) else found
+                searched -= set(found["point"])
+                if not searched:
+                    break
+        return found
 
     def after(self, name: str, revision: int, limit: int) -> pl.DataFrame:
-        """Up to `limit` rows of a table written after a revision, in the order of their revisions."""
-        table = TABLES[name]
-        db = self._connect()
-        try:
-            rows = db.execute(
-                f'SELECT * FROM "{name}" WHERE revision > ? ORDER BY revision LIMIT ?', (revision, limit)
-            ).fetchall()
-        finally:
-            db.close()
-        parts = [from_sql(table, rows)]
-        files = [path for path in self._files(table, None, None) if self._newest_revision(path) > revision]
-        if files:
-            scan = pl.scan_parquet(files).filter(pl.col("revision") > revision).select(table.schema.keys())
-            parts.append(scan.sort("revision").head(limit).collect())
-        return newest(table, pl.concat(parts)).sort("revision", maintain_order=True).head(limit)
+        """Up to `limit` rows of a table written after a revision, in the order of their revisions.
 
-    def _newest_revision(self, path: Path) -> int:
-        """The highest revision in a closed day's file, remembered until the file is replaced."""
-        written = path.stat().st_mtime_ns
-        known = self._revisions.get(path)
-        if known is None or known[0] != written:
-            found = pl.scan_parquet(path).select(pl.col("revision").max()).collect().item()
-            known = self._revisions[path] = (written, int(found or 0))
-        return known[1]
+        Fewer than `limit` are all there are; else all rows of the revisions below the last row's are among them.
+        """
+        return after(self._sources, TABLES[name], revision, limit)
+
+    def damaged(self) -> list[str]:
+        """What this reader met that cannot be read any more and was left out, in words."""
+        return self._sources.damaged()
 
     def latest_kpis(self) -> pl.DataFrame:
         """The newest row of each KPI, scope, product and window."""
         settled = self.head("settled")
-        db = self._connect()
-        try:
-            rows = db.execute(
+        with self._sources.connected() as db:
+            found = db.execute(
                 'SELECT * FROM kpi WHERE "end" > ? OR ("end" > ? AND "window" = ?)',
                 (settled - 2 * HOUR, settled - 26 * HOUR, "12mo"),
             ).fetchall()
-        finally:
-            db.close()
-        newest_first = from_sql(KPI, rows).sort("end", "start", descending=True)
+        newest_first = from_sql(KPI, found).sort("end", "start", descending=True)
         return newest_first.unique(subset=["kpi", "scope", "product", "window"], keep="first").sort(KPI.key)
 
     def latest_readings(self) -> pl.DataFrame:
-        """The newest reading of each point among the open days'."""
-        db = self._connect()
-        try:
-            rows = db.execute(LATEST_READINGS).fetchall()
-        finally:
-            db.close()
-        return from_sql(READINGS, rows).unique(subset=["point"], keep="last").sort("point")
+        """The newest reading of each point among the open days'.
+
+        Remembered: asked again, only what was stored since is read.
+        """
+        with self._lock, self._sources.connected() as db:
+            version, moved = read_latest(db, self._version)
+            fresh = self._sources.chunks_of(db, READINGS, "id > ?", (self._seen,))
+            closed = db.execute("SELECT value FROM head WHERE key = 'closed'").fetchone()
+            opened = pl.col("time") >= to_datetime(int(closed[0]) * DAY if closed else 0)
+            frames = [moved, *(chunk.load(READINGS, opened) for chunk in fresh)]
+            self._latest = fold(self._latest, pl.concat(frames)).filter(opened)
+            newest_chunk = db.execute("SELECT max(id) FROM chunk").fetchone()[0]
+            self._seen, self._version = max(self._seen, newest_chunk or 0), version
+            return self._latest
 
     def ledger(self, kind: str) -> list[dict[str, Any]]:
         """Entries of a ledger, oldest first: {"name", "time" (µs), "by", "why", "position", **body}."""
-        db = self._connect()
-        try:
-            rows = db.execute(
+        with self._sources.connected() as db:
+            found = db.execute(
                 "SELECT name, time, by, why, position, body FROM ledger WHERE kind = ? ORDER BY entry",
                 (kind,),
             ).fetchall()
-        finally:
-            db.close()
         return [
             {"name": name, "time": time, "by": by, "why": why, "position": position, **json.loads(body)}
-            for name, time, by, why, position, body in rows
+            for name, time, by, why, position, body in found
         ]
 
     def baselines(self) -> list[dict[str, Any]]:

@@ -1,42 +1,43 @@
 """What serve writes: results, the step's state and its journal position, in one transaction.
 
-On disk: `historian.sqlite` holds the open days of every table, keyed by natural key, plus table `state(unit, kind,
-start, body)` and `head(key, value)`; a day that closed (its end lies more than the horizon behind) becomes one file
-`<table>/<day>.parquet`, written beside and renamed, then its rows leave SQLite. A file is always the newer: a reader
-that finds a day in both takes the row with the higher revision. Small tables (drift, alarms, notices) never close.
+On disk: `historian.sqlite` holds new readings and minute facts as column chunks (`historian.chunks`), small tables and
+the open days of KPIs and blocks as rows (`historian.rows`), and tables `state(unit, kind, start, body)` and
+`head(key, value)`. A day that closed (its end lies more than the horizon behind) becomes Parquet (`historian.parts`),
+and so does what would be too much for SQLite before (`historian.compact`). A row that is found in several places stands
+with its highest revision. What comes for a closed day waits in chunks until the next compaction.
 """
 
 from __future__ import annotations
 
-import math
+import logging
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from historian.tables import KPI, READINGS, TABLES, Table
-from plant import durable
+from historian import chunks, compact, parts, rows
+from historian.compact import CLOSING
+from historian.compacting import Beside, alone
+from historian.reader import BACK_US, Reader
+from historian.rows import KEPT_IN_ROWS
+from historian.tables import TABLES, Table
 from plant.clock import to_datetime
 from plant.errors import StorageError
-from plant.reading import DAY, MINUTE
+from plant.reading import DAY
 
-CLOSING = ("readings", "facts", "kpi", "blocks")
 HORIZON_DAYS = 1
-SHIFT = "shift"
-PASSING = ("15min", "1h", SHIFT)
-QUARTER_US = 15 * MINUTE
-FILE_FORMAT = 1
-_SQL_TYPES = {
-    pl.Float64: "REAL",
-    pl.Float32: "REAL",
-    pl.Int64: "INTEGER",
-    pl.Boolean: "INTEGER",
-    pl.String: "TEXT",
-}
+FILE_FORMAT = 2
+AT_ONCE_ROWS = 500_000
+"""Days of no more rows become Parquet in the commit that closes them: it takes a moment."""
+DIRECT_ROWS = 1_000_000
+"""So many rows of closed days at once, as a replay brings them, are written as Parquet and never lie in SQLite."""
 
 StateRow = tuple[str, str, int, bytes | None]
+
+_log = logging.getLogger("keepclean.historian")
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -50,73 +51,46 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def to_sql(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """The table's columns in order, times as integer microseconds.
-
-    SQLite knows no NaN: in a key (a reading that is no number) it is stored as infinity.
-    """
-    return frame.select(
-        pl.col(name).cast(pl.Int64)
-        if isinstance(kind, pl.Datetime)
-        else pl.col(name).fill_nan(math.inf)
-        if name in table.key and kind == pl.Float64
-        else pl.col(name)
-        for name, kind in table.schema.items()
-    )
-
-
-def from_sql(table: Table, rows: list[tuple[object, ...]]) -> pl.DataFrame:
-    """Rows as SQLite gives them, in the table's schema."""
-    plain = {
-        name: pl.Int64 if isinstance(kind, pl.Datetime | pl.Boolean) else kind for name, kind in table.schema.items()
-    }
-    frame = pl.DataFrame(rows, schema=plain, orient="row")
-    return frame.select(
-        pl.when(pl.col(name).is_infinite()).then(math.nan).otherwise(pl.col(name)).alias(name)
-        if name in table.key and kind == pl.Float64
-        else pl.col(name).cast(kind)
-        for name, kind in table.schema.items()
-    )
-
-
-def newest(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-    """One row a key: the one with the highest revision (the last one written, where there is none)."""
-    if "revision" in table.schema:
-        frame = frame.sort("revision", maintain_order=True)
-    elif table.name == READINGS.name and "quality" in frame.columns:
-        frame = frame.sort(pl.col("quality") != "bad", maintain_order=True)
-    return frame.unique(subset=list(table.key), keep="last", maintain_order=True)
+def compact_folder(folder: Path, rows_at_once: int) -> None:
+    """Compacts on a connection of its own. Raises StorageError."""
+    db = connect(folder / "historian.sqlite")
+    try:
+        with alone(folder):
+            compact.compact(db, folder, rows_at_once)
+    except (sqlite3.Error, OSError, pl.exceptions.PolarsError) as error:
+        raise StorageError(f"{folder}: {error}") from error
+    finally:
+        db.close()
 
 
 class Historian:
-    """The writing side; exactly one process (serve) holds one."""
+    """The writing side; exactly one process (serve) holds one. One thread commits, another may compact meanwhile."""
 
     def __init__(self, folder: Path) -> None:
         """Opens or creates the data in `folder`. Raises StorageError when it was written in another format."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.db = connect(folder / "historian.sqlite")
-        for table in TABLES.values():
-            columns = ", ".join(
-                f'"{name}" {"INTEGER" if isinstance(kind, pl.Datetime) else _SQL_TYPES[kind]}'  # type: ignore[index]
-                for name, kind in table.schema.items()
-            )
-            key = ", ".join(f'"{name}"' for name in table.key)
-            self.db.execute(f'CREATE TABLE IF NOT EXISTS "{table.name}" ({columns}, PRIMARY KEY ({key})) WITHOUT ROWID')
-        self.db.execute(
-            "CREATE TABLE IF NOT EXISTS state(unit TEXT, kind TEXT, start INTEGER, body BLOB,"
-            " PRIMARY KEY (unit, kind, start)) WITHOUT ROWID"
-        )
+        self._path = folder / "historian.sqlite"
+        self._reader = Reader(folder)
+        self._beside = Beside(folder)
+        self.db = connect(self._path)
         self.db.execute("CREATE TABLE IF NOT EXISTS head(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID")
-        self.db.execute(
-            "CREATE TABLE IF NOT EXISTS ledger(entry INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, name TEXT,"
-            " time INTEGER, by TEXT, why TEXT, body TEXT, position INTEGER UNIQUE)"
-        )
         self.db.execute("INSERT OR IGNORE INTO head VALUES ('format', ?)", (FILE_FORMAT,))
         if self.head("format") != FILE_FORMAT:
             raise StorageError(
                 f"{folder}: written by another version (format {self.head('format')}, not {FILE_FORMAT})"
             )
+        for statement in (*rows.schema(), *chunks.SCHEMA, *compact.SCHEMA):
+            self.db.execute(statement)
+        self.db.execute(
+            "CREATE TABLE IF NOT EXISTS state(unit TEXT, kind TEXT, start INTEGER, body BLOB,"
+            " PRIMARY KEY (unit, kind, start)) WITHOUT ROWID"
+        )
+        self.db.execute(
+            "CREATE TABLE IF NOT EXISTS ledger(entry INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, name TEXT,"
+            " time INTEGER, by TEXT, why TEXT, body TEXT, position INTEGER UNIQUE)"
+        )
+        self._waiting = int(self.db.execute("SELECT coalesce(sum(rows), 0) FROM chunk").fetchone()[0])
 
     def head(self, key: str) -> int:
         """A number of the head: "position", "closed" (days since 1970), "format"; 0 when never written."""
@@ -130,6 +104,18 @@ class Historian:
     def state(self, unit: str) -> list[tuple[str, int, bytes]]:
         """The stored state rows of one unit: (kind, start, body)."""
         return self.db.execute("SELECT kind, start, body FROM state WHERE unit = ?", (unit,)).fetchall()
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """As `Reader.ledger`."""
+        return self._reader.ledger(kind)
+
+    def readings_of(self, points: Sequence[str], start_us: int, end_us: int) -> pl.DataFrame:
+        """As `Reader.readings_of`."""
+        return self._reader.readings_of(points, start_us, end_us)
+
+    def last_before(self, points: Sequence[str], time_us: int, back_us: int = BACK_US) -> pl.DataFrame:
+        """As `Reader.last_before`."""
+        return self._reader.last_before(points, time_us, back_us)
 
     def commit(
         self,
@@ -148,17 +134,16 @@ class Historian:
         was = self.head("closed")
         closed = max(settled_us // DAY - HORIZON_DAYS, was)
         try:
-            opened: dict[str, pl.DataFrame] = {}
+            late, opened = dict[str, pl.DataFrame](), dict[str, pl.DataFrame]()
             for name, frame in results.items():
-                opened[name] = self._write_closed(TABLES[name], frame, closed, was) if name in CLOSING else frame
-            for name in CLOSING:
-                if name not in results:
-                    self._write_closed(TABLES[name], TABLES[name].empty(), closed, was)
+                late[name], opened[name] = self._divide(TABLES[name], frame, closed)
             self.db.execute("BEGIN IMMEDIATE")
             for name, frame in opened.items():
-                self._upsert(TABLES[name], frame)
-            for name in CLOSING if closed > was else ():
-                self.db.execute(f'DELETE FROM "{name}" WHERE "{TABLES[name].day}" < ?', (closed * DAY,))
+                if name in KEPT_IN_ROWS:
+                    rows.upsert(self.db, TABLES[name], frame)
+                else:
+                    chunks.append(self.db, TABLES[name], frame)
+                chunks.append(self.db, TABLES[name], late[name])
             for unit, kind, start, body in state:
                 if body is None:
                     self.db.execute("DELETE FROM state WHERE unit=? AND kind=? AND start=?", (unit, kind, start))
@@ -169,80 +154,86 @@ class Historian:
                 ledger,
             )
             if "kpi" in opened:
-                self._forget_passing()
+                rows.forget_passing(self.db)
             numbers = {"position": position, "closed": closed, "settled": settled_us, **(heads or {})}
             for key, value in numbers.items():
                 self.db.execute("INSERT OR REPLACE INTO head VALUES (?, ?)", (key, value))
             self.db.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, pl.exceptions.PolarsError) as error:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             raise StorageError(f"{self.folder}: {error}") from error
-
-    def _forget_passing(self) -> None:
-        """Of windows that slide by the minute, those on the quarter hour, closed shifts and the latest are kept."""
-        self.db.execute(
-            f'DELETE FROM kpi WHERE "window" IN ({",".join("?" * len(PASSING))}) AND "end" % ? <> 0'
-            ' AND NOT ("window" = ? AND settled) AND "end" < (SELECT max(later."end") FROM kpi AS later WHERE'
-            " later.kpi = kpi.kpi AND later.scope = kpi.scope AND later.product = kpi.product"
-            ' AND later."window" = kpi."window")',
-            (*PASSING, QUARTER_US, SHIFT),
-        )
-
-    def _upsert(self, table: Table, frame: pl.DataFrame) -> None:
-        if frame.is_empty():
-            return
-        marks = ",".join("?" * len(table.schema))
-        others = [name for name in table.schema if name not in table.key]
-        # a reading that was used stays, when it comes again too late to be
-        unless = " WHERE excluded.quality <> 'bad'" if table is READINGS else ""
-        self.db.executemany(
-            f'INSERT INTO "{table.name}" VALUES ({marks}) ON CONFLICT DO UPDATE SET '
-            + ", ".join(f'"{name}" = excluded."{name}"' for name in others)
-            + unless,
-            # in the order of the key SQLite appends instead of searching; of one key only the newest
-            to_sql(table, newest(table, frame)).sort(table.key).rows(),
-        )
-
-    def _write_closed(self, table: Table, frame: pl.DataFrame, closed: int, was: int) -> pl.DataFrame:
-        """Merges rows of closed days into their files; returns the rows of open days.
-
-        Days before `was` are closed already: nothing of them lies in SQLite.
-        """
-        before = pl.col(table.day) < to_datetime(closed * DAY)
-        leaving = frame.filter(before).select(table.schema.keys())
+        self._waiting += sum(len(frame) for name, frame in opened.items() if name not in KEPT_IN_ROWS)
         if closed > was:
-            sql = f'SELECT * FROM "{table.name}" WHERE "{table.day}" < ?'
-            stored = self.db.execute(sql, (closed * DAY,)).fetchall()
-            leaving = pl.concat([from_sql(table, stored), leaving])
-        if table is KPI:
-            passing = pl.col("window").is_in(PASSING) & (pl.col("end").cast(pl.Int64) % QUARTER_US != 0)
-            leaving = leaving.filter(~passing | ((pl.col("window") == SHIFT) & pl.col("settled")))
-        for (day,), rows in leaving.group_by(pl.col(table.day).dt.date(), maintain_order=True):
-            assert isinstance(day, date)
-            self._write_day(table, day, rows)
-        return frame.filter(~before)
+            self._close_days()
+        if self._waiting >= parts.PART_ROWS:
+            self._waiting = 0
+            self.compact_beside()
 
-    def _write_day(self, table: Table, day: date, rows: pl.DataFrame) -> None:
-        path = self.folder / table.name / f"{day.isoformat()}.parquet"
-        path.parent.mkdir(exist_ok=True)
-        if path.exists():
-            rows = pl.concat([pl.read_parquet(path), rows])
-        fresh = path.with_suffix(".new")
-        newest(table, rows).sort(table.key).write_parquet(fresh, compression="zstd", compression_level=1)
-        durable.put(fresh, path)  # its rows leave SQLite next
+    def _divide(self, table: Table, frame: pl.DataFrame, closed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rows of closed days and of open ones; very many of closed days go to their files at once."""
+        if table.name not in CLOSING or frame.is_empty():
+            return table.empty(), frame
+        before = pl.col(table.day) < to_datetime(closed * DAY)
+        late = rows.lasting(table, frame.filter(before).select(table.schema.keys()))
+        if len(late) >= DIRECT_ROWS:
+            with alone(self.folder):
+                compact.clear(self.db, self.folder)
+                for day, part in chunks.by_day(table, late):
+                    parts.add(self.folder, table, day, part)
+            late = late.clear()
+        return late, frame.filter(~before)
+
+    def _close_days(self) -> None:
+        """Makes Parquet of days that closed, beside the next commits when it takes long."""
+        due = compact.due(self.db, parts.PART_ROWS)
+        if sum(size for _, _, closed, size in due if closed) > AT_ONCE_ROWS:
+            self.compact_beside()
+            return
+        try:
+            with alone(self.folder, wait=False) as free:
+                if free:
+                    compact.compact(self.db, self.folder, parts.PART_ROWS)
+        except (sqlite3.Error, OSError, pl.exceptions.PolarsError):
+            _log.exception("what was committed is safe; its closed days become files later")
+
+    def compact(self, rows_at_once: int = parts.PART_ROWS) -> None:
+        """Makes Parquet of closed days, and of open ones when at least `rows_at_once` rows wait; from any thread.
+
+        Raises StorageError; then everything is still where it was.
+        """
+        compact_folder(self.folder, rows_at_once)
+
+    def compact_beside(self) -> None:
+        """Does the same in a process of its own, while commits go on, if there is something to be done.
+
+        Begins by itself when much waits. What fails is logged and tried again next time.
+        """
+        try:
+            if any(True for _ in compact.due(self.db, parts.PART_ROWS)):
+                self._beside.begin(parts.PART_ROWS)
+        except (sqlite3.Error, OSError):
+            _log.exception("compaction will be tried again")
+
+    def damaged(self) -> list[str]:
+        """What compaction found damaged and put aside since the last call, in words. Raises StorageError."""
+        try:
+            return chunks.tell_damaged(self.db)
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.folder}: {error}") from error
 
     def forget(self, keep_days: Mapping[str, float], now_us: int) -> list[Path]:
-        """Deletes day files older than a table's retention [days]; the files that went."""
+        """Deletes files of days older than a table's retention [days]; the files that went."""
         gone = []
         for name, days in keep_days.items():
             oldest = (datetime.fromtimestamp(now_us / 1e6, UTC) - timedelta(days=days)).date()
-            for path in sorted((self.folder / name).glob("*.parquet")):
-                if date.fromisoformat(path.stem) < oldest:
-                    path.unlink()
+            for path in parts.list_files(self.folder, name):
+                if date.fromisoformat(parts.day_of(path)) < oldest:
+                    parts.remove([path])
                     gone.append(path)
         return gone
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; a compaction in a process of its own ends."""
+        self._beside.end()
         self.db.close()

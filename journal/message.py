@@ -15,7 +15,7 @@ import numpy as np
 from plant.errors import StorageError
 from plant.reading import Quality, Readings
 
-Kind = Literal["readings", "tick", "plant", "baseline", "act", "notice"]
+Kind = Literal["readings", "tick", "plant", "baseline", "act", "correction", "notice"]
 
 FORMAT = 1
 _COLUMNS = (
@@ -33,7 +33,8 @@ class Message:
     """One row of the journal.
 
     `readings` for kind "readings"; `body` for the others: tick {"time": µs}; plant {"hash", "text", "time"};
-    baseline (see `pipeline.baseline`); act (a person's: {"act", "by", "time", ...}); notice {"point", "start", "end",
+    baseline (see `pipeline.fitting`); act (a person's: {"act", "by", "time", ...}); correction (a person's: see
+    `pipeline.corrections`); notice {"point", "start", "end",
     "finding", "evidence"}.
     """
 

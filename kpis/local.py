@@ -32,15 +32,15 @@ def local_us(times: Times, zone: ZoneInfo) -> Times:
     return times + offsets[back]
 
 
+def date_of(day: int) -> date:
+    """The date of a day counted since 1970-01-01."""
+    return date.fromordinal(_EPOCH + day)
+
+
 def local_days(times: Times, zone: ZoneInfo) -> tuple[list[date], NDArray[np.intp]]:
     """The local days that the instants fall on, in order, and for each instant the index of its day.
 
     Arguments: `times` int64[n] [µs UTC], `zone`. Returns the days and intp[n].
     """
     days, index = np.unique(local_us(times, zone) // DAY, return_inverse=True)
-    return [date.fromordinal(_EPOCH + day) for day in days.tolist()], index
-
-
-def minute_of_day(times: Times, zone: ZoneInfo) -> NDArray[np.int64]:
-    """The wall clock's minute of the day, 0 to 1439, of each instant int64[n] [µs UTC]."""
-    return local_us(times, zone) % DAY // MINUTE
+    return [date_of(day) for day in days.tolist()], index

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plant.reading import Values
 
 Better = Literal["lower", "higher"]
-Grade = Literal["I", "II", "III", ""]
+Grade = Literal["", "I", "II", "III"]
+GRADES: tuple[Grade, ...] = ("", "I", "II", "III")
 
 
 class Range(NamedTuple):
@@ -22,7 +24,7 @@ class Range(NamedTuple):
     high: Values
 
 
-def ratio(numerator: Values, denominator: Values, times: float = 1.0, minimum: float = 0.0) -> Values:
+def ratio(numerator: Values, denominator: Values, times: Values | float = 1.0, minimum: Values | float = 0.0) -> Values:
     """Σ numerator / Σ denominator · times; nan where the denominator is not positive or below its minimum.
 
     Arguments: sums float64[n] [units]; `minimum` production below which the KPI says nothing [denominator's unit].
@@ -37,7 +39,7 @@ def ratio(numerator: Values, denominator: Values, times: float = 1.0, minimum: f
     return np.where(known, value, np.nan)
 
 
-def ratio_range(numerator: Range, denominator: Range, times: float = 1.0) -> Range:
+def ratio_range(numerator: Range, denominator: Range, times: Values | float = 1.0) -> Range:
     """The range of the ratio when numerator and denominator may each lie anywhere in their own.
 
     Arguments: ranges of the sums; `times` > 0. A denominator that may be 0 or less leaves the ratio unbounded on the
@@ -60,16 +62,41 @@ def _extreme(numerator: Values, denominator: Values) -> Values:
     return np.where(np.isinf(numerator), numerator, value)
 
 
+def distances(value: Values, target: Values, lower: NDArray[np.bool_]) -> Values:
+    """How far values are from their targets, positive when worse [%]; nan without a target, or for one of 0.
+
+    Arguments: `value` float64[n, KPI], each KPI's `target` and whether a `lower` value is the better one.
+
+    >>> distances(np.array([[22.0, 45.0]]), np.array([20.0, 50.0]), np.array([True, False])).tolist()
+    [[10.0, 10.0]]
+    """
+    worse = np.where(lower, value - target, target - value)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.equal(target, 0), np.nan, worse / np.abs(target) * 100)
+
+
+def grades(value: Values, limits: Values, lower: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The best grade that each value reaches, as an index of GRADES: 0 for none, or when the value is unknown.
+
+    Arguments: `value` float64[n, KPI], `limits` float64[KPI, 3] of grade I, II and III [the KPI's unit], nan where a
+    KPI has none; a value on the limit reaches it. Source: GB/T 43329-2023 (清洁生产评价指标体系编制通则).
+
+    >>> limits = np.array([[8.0, 24.0, 40.0], [60.0, 40.0, 30.0]])
+    >>> grades(np.array([[16.0, 16.0]]), limits, np.array([True, False])).tolist()
+    [[2, 0]]
+    """
+    reached = np.where(lower[:, None], value[..., None] <= limits, value[..., None] >= limits)
+    best: NDArray[np.int64] = np.where(reached.any(axis=-1), reached.argmax(axis=-1) + 1, 0)
+    return best
+
+
 def distance(value: Values, target: float, better: Better) -> Values:
     """How far a value is from its target, positive when it is worse [%]; nan for a target of 0.
 
     >>> distance(np.array([22.0]), 20.0, "lower").tolist(), distance(np.array([45.0]), 50.0, "higher").tolist()
     ([10.0], [10.0])
     """
-    if target == 0:
-        return np.full_like(value, np.nan)
-    worse = value - target if better == "lower" else target - value
-    return worse / abs(target) * 100
+    return distances(value, np.array(target), np.array(better == "lower"))
 
 
 def grade(value: float, limits: tuple[float, float, float], better: Better) -> Grade:
@@ -81,8 +108,5 @@ def grade(value: float, limits: tuple[float, float, float], better: Better) -> G
     >>> grade(16.0, (8.0, 24.0, 40.0), "lower"), grade(16.0, (60.0, 40.0, 30.0), "higher")
     ('II', '')
     """
-    names: tuple[Grade, Grade, Grade] = ("I", "II", "III")
-    for name, limit in zip(names, limits, strict=True):
-        if (value <= limit) if better == "lower" else (value >= limit):
-            return name
-    return ""
+    found = grades(np.array([[value]]), np.array([limits], np.float64), np.array([better == "lower"]))
+    return GRADES[int(found[0, 0])]

@@ -1,42 +1,77 @@
-"""What a unit of a carrier costs minute by minute: time-of-use bands by month, prices by date (尖峰平谷电价)."""
+"""What a unit of a carrier costs minute by minute: time-of-use bands by month, prices by date (尖峰平谷电价).
+
+What the month's highest quarter hour costs beside it (需量电费) is the tariff's `demand`.
+"""
 
 from __future__ import annotations
 
+import math
+from datetime import date
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kpis.factors import in_force
-from kpis.local import local_days, minute_of_day
+from kpis.local import date_of, local_us
 from plant.model import Plant, Tariff
-from plant.reading import Times, Values
+from plant.reading import DAY, MINUTE, Times, Values
 
 MINUTES_PER_DAY = 24 * 60
+
+
+class Prices:
+    """What a carrier costs at any minute and per month, by the tariff in force; tables are worked out when first used.
+
+    `plant` holds the tariffs, `zone` is the wall clock that bands and dates go by.
+    """
+
+    def __init__(self, plant: Plant, carrier: str, zone: ZoneInfo) -> None:
+        self._tariffs = [tariff for tariff in plant.tariffs if tariff.carrier == carrier]
+        self._zone = zone
+        self._row_of: dict[tuple[int, int], int] = {}
+        self._table: Values = np.empty((0, MINUTES_PER_DAY))
+
+    def at(self, minutes: Times) -> Values:
+        """The price of each minute [currency per unit]: float64[n], from the minutes' starts int64[n] [µs UTC].
+
+        nan where no tariff is in force or no band covers the minute. On the day that clocks go back the repeated hour
+        has its band's price twice.
+        """
+        if not len(minutes):
+            return np.empty(0)
+        local = local_us(minutes, self._zone)
+        days, index = np.unique(local // DAY, return_inverse=True)
+        prices: Values = self._table_of(days.tolist())[index, local % DAY // MINUTE]
+        return prices
+
+    def demand(self, day: date) -> float:
+        """The charge for the month's highest quarter hour on a local day [currency per kW]; nan when there is none."""
+        tariff = in_force(self._tariffs, day)
+        return math.nan if tariff is None or tariff.demand is None else tariff.demand
+
+    def _table_of(self, days: list[int]) -> Values:
+        rows = []
+        for number in days:
+            day = date_of(number)
+            tariff = in_force(self._tariffs, day)
+            key = (id(tariff), day.month)
+            if key not in self._row_of:
+                self._row_of[key] = len(self._table)
+                fresh = np.full(MINUTES_PER_DAY, np.nan) if tariff is None else day_prices(tariff, day.month)
+                self._table = np.concatenate([self._table, fresh[None]])
+            rows.append(self._row_of[key])
+        table: Values = self._table[rows]
+        return table
 
 
 def price_series(plant: Plant, carrier: str, minutes: Times, zone: ZoneInfo) -> Values:
     """The price of each minute by the tariff in force, its month's bands and the wall clock [currency per unit].
 
     Arguments: `minutes` int64[n], the minutes' starts [µs UTC]. Returns float64[n]; nan where no tariff is in force or
-    no band covers the minute. On the day that clocks go back the repeated hour has its band's price twice.
+    no band covers the minute.
     """
-    tariffs = [tariff for tariff in plant.tariffs if tariff.carrier == carrier]
-    days, index = local_days(minutes, zone)
-    tables: dict[tuple[int, int], int] = {}
-    rows: list[Values] = []
-    row_of_day = np.empty(len(days), np.intp)
-    for number, day in enumerate(days):
-        tariff = in_force(tariffs, day)
-        key = (id(tariff), day.month)
-        if key not in tables:
-            tables[key] = len(rows)
-            rows.append(np.full(MINUTES_PER_DAY, np.nan) if tariff is None else day_prices(tariff, day.month))
-        row_of_day[number] = tables[key]
-    if not rows:
-        return np.empty(0)
-    prices: Values = np.stack(rows)[row_of_day[index], minute_of_day(minutes, zone)]
-    return prices
+    return Prices(plant, carrier, zone).at(minutes)
 
 
 def day_prices(tariff: Tariff, month: int) -> Values:

@@ -9,20 +9,20 @@ import json
 import logging
 import sys
 from collections.abc import Sized
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from historian.tables import TABLES
-from monitor import cli_first
-from monitor.describe import Described, describe
+from monitor import cli_acts, cli_first
+from monitor.describe import Described
+from monitor.options import DataFolder, PlantFile, data_of, local_time, sound
 from monitor.terminal import err, fail, out
 from pipeline.windows import NAMES
-from plant.clock import to_us
-from plant.errors import ConfigurationError, DeviceError, KeepcleanError
+from plant.advice import advise
+from plant.errors import DeviceError, KeepcleanError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,17 +37,6 @@ grafana = typer.Typer(no_args_is_help=True, help="Grafana boards as code.")
 app.add_typer(grafana, name="grafana")
 
 
-def _in_folder(plant: Path) -> Path:
-    return plant / "plant.yaml" if plant.is_dir() else plant
-
-
-PlantFile = Annotated[
-    Path,
-    typer.Argument(help="The plant description, a YAML file, or its folder.", metavar="PLANT", callback=_in_folder),
-]
-DataFolder = Annotated[
-    Path | None, typer.Option("--data", help="The plant's data folder (default: data/ beside the plant description).")
-]
 Port = Annotated[int, typer.Option(help="Port of the built-in page; a busy one takes the next.")]
 BrokerUrl = Annotated[str | None, typer.Option("--broker", help="Another MQTT broker than the description's.")]
 Parent = Annotated[int, typer.Option(hidden=True)]
@@ -55,23 +44,8 @@ Parent = Annotated[int, typer.Option(hidden=True)]
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "electroplating"
 
 
-def data_of(plant: Path, data: Path | None) -> Path:
-    """The data folder: as given, or beside the plant description."""
-    return data if data is not None else plant.resolve().parent / "data"
-
-
-def sound(path: Path) -> Described:
-    """The description, or an end with every fault in it."""
-    try:
-        return describe(path)
-    except ConfigurationError as error:
-        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        number = len(error.faults)
-        err.print(f"{number} fault{'s' if number > 1 else ''}; nothing was connected", highlight=False)
-        raise typer.Exit(1) from error
-
-
 cli_first.register(app)
+cli_acts.register(app)
 
 
 @app.command()
@@ -90,6 +64,8 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
+    for sentence in advise(found):
+        out.print(f"advice: {sentence}", highlight=False, soft_wrap=True)
     if try_broker:
         _try_broker(described)
 
@@ -233,7 +209,9 @@ def export(
     zone = described.plan.zone
     try:
         reader = Reader(data_of(plant, data))
-        frame = reader.table(table, _time(since, zone) if since else None, _time(until, zone) if until else None)
+        frame = reader.table(
+            table, local_time(since, zone) if since else None, local_time(until, zone) if until else None
+        )
     except KeepcleanError as error:
         fail(error)
     _write(frame, form, output)
@@ -258,7 +236,7 @@ def explain(
         raise typer.BadParameter(f"there is no KPI '{kpi}'; there are {', '.join(described.plant.kpis)}")
     try:
         reader = Reader(data_of(plant, data))
-        moment = _time(at, described.plan.zone) if at else reader.head("settled")
+        moment = local_time(at, described.plan.zone) if at else reader.head("settled")
         row = explaining.find_row(reader, kpi, window, moment)
         if row is None:
             err.print(f"no result of {kpi} over {window} at or before that time")
@@ -356,15 +334,6 @@ def _joined(frame: pl.DataFrame) -> list[pl.Expr]:
     import polars as pl
 
     return [pl.col(name).list.join("; ") for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
-
-
-def _time(text: str, zone: ZoneInfo) -> int:
-    """RFC 3339, or local time or date of the plant, as µs UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"'{text}' is not a time: write 2026-04-03T14:00 or 2026-04-03") from error
-    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=zone))
 
 
 def _span(text: str) -> tuple[date, date]:

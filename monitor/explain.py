@@ -11,6 +11,7 @@ from rich.tree import Tree
 
 from pipeline.explain import Story, TermStory
 from pipeline.plans import PlantPlan
+from pipeline.recompute_readings import FOREVER
 from plant.clock import to_datetime
 from plant.reading import MINUTE
 
@@ -38,12 +39,11 @@ def tree(plan: PlantPlan, story: Story) -> Tree:
             branch = formula.add(f"Σ {name} = {_number(stored)} over the minutes in which every term is known")
             for term in terms:
                 _add_term(plan, branch, term, story)
-    if row["factors"]:
-        root.add(f"factor editions: {row['factors']}")
+    _add_editions(plan, root, story)
     version = root.add(f"configuration {row['config']}")
     for entry in story.versions:
         version.add(f"in force since {_time(plan, to_datetime(entry['time']))}, {entry['why']} by {entry['by']}")
-    root.add("corrections: none")
+    _add_corrections(plan, root, story)
     _add_verdict(plan, root, story)
     return root
 
@@ -60,14 +60,52 @@ def _add_term(plan: PlantPlan, branch: Tree, story: TermStory, whole: Story) -> 
             f"{name} ({point.kind.value}, {point.title.en}): {', '.join(part for part in (amount, mean) if part)}; "
             f"coverage {sums['coverage']:.1%}, estimated {sums['estimated']:.1%}"
         )
-        facts.add(f"{whole.readings.get(name, 0)} readings from {point.device} ({point.read})")
+        facts.add(f"{whole.raw.counted.get(name, 0)} readings from {point.device} ({point.read})")
+        if late := whole.raw.late.get(name, 0):
+            facts.add(f"{late} of them came too late to be counted live; a recompute counted them")
+
+
+def _add_editions(plan: PlantPlan, root: Tree, story: Story) -> None:
+    """Which factor editions the window used, and how much of it each was used for."""
+    if len(story.editions) < 2:
+        if story.row["factors"]:
+            root.add(f"factor editions: {story.row['factors']}")
+        return
+    branch = root.add(f"factor editions: the window uses {_all(len(story.editions))}")
+    for part in story.editions:
+        share = "" if part.share is None else f": {part.share:.1%} of the numerator"
+        span = f"{_time(plan, to_datetime(part.start))} … {_time(plan, to_datetime(part.end))}"
+        branch.add(f"{', '.join(part.editions) or 'none in force'}, {span}{share}")
+
+
+def _all(number: int) -> str:
+    return "both" if number == 2 else f"all {number}"
+
+
+def _add_corrections(plan: PlantPlan, root: Tree, story: Story) -> None:
+    """What persons put right within the window, and whether the stored value was written because of it."""
+    branch = root.add("corrections: none" if not story.corrections else "corrections")
+    for one in story.corrections:
+        span = f"{_time(plan, to_datetime(one.start))} … {_time(plan, to_datetime(one.end))}"
+        leaf = branch.add(f"{one.name}: {', '.join(one.points)}, {span}: {one.says()}")
+        leaf.add(f"by {one.by} at {_time(plan, to_datetime(one.time))}: {one.why}")
+        if one.evidence:
+            leaf.add(f"evidence: {one.evidence}")
+    if story.revised is not None:
+        act, by, why = (story.revised[key] for key in ("act", "by", "why"))
+        what = {"correct": "correction", "withdraw": "withdrawal", "recompute": "recompute"}[act]
+        root.add(f"worked out again by {what} {story.revised['position']} of {by}: {why}")
 
 
 def _add_verdict(plan: PlantPlan, root: Tree, story: Story) -> None:
-    if story.raw_from is None:
+    raw = story.raw
+    if raw.first is None:
         root.add("raw readings: none are kept of this window; facts could not be checked against them")
+    elif raw.kept_from is not None and raw.kept_from > story.row["start"].timestamp() * 1e6:
+        since = _time(plan, to_datetime(raw.kept_from))
+        root.add(f"raw readings are kept from {since} on; facts of before could not be checked against them")
     else:
-        root.add(f"raw readings from {_time(plan, to_datetime(story.raw_from))} on")
+        root.add(f"raw readings from {_time(plan, to_datetime(raw.first))} on")
     if story.agrees and not story.disagreements:
         root.add("[green]recomputed from stored facts and readings: agrees[/green]")
         return
@@ -93,14 +131,26 @@ def plain(story: Story) -> dict[str, Any]:
     }
     for odd in found["disagreements"]:
         odd["minute"] = to_datetime(odd["minute"] * MINUTE).isoformat()
-    found["raw_from"] = to_datetime(story.raw_from).isoformat() if story.raw_from is not None else None
-    for part in ("numerator", "denominator"):
-        found[part] = [
+    raw = found.pop("raw")
+    found |= {"readings": raw["counted"], "readings_late": raw["late"]}
+    found |= {"raw_from": _moment(raw["first"]), "raw_kept_from": _moment(raw["kept_from"])}
+    for one in found["corrections"]:
+        one |= {key: _moment(one[key]) for key in ("start", "end", "time")}
+        one["joins"] = [[_moment(at), closing, opening] for at, closing, opening in one["joins"]]
+    for part in found["editions"]:
+        part |= {key: _moment(part[key]) for key in ("start", "end")}
+    for side in ("numerator", "denominator"):
+        found[side] = [
             {"term": one.term.model_dump(by_alias=True, exclude_none=True), "total": one.total, "points": one.points}
-            for one in getattr(story, part)
+            for one in getattr(story, side)
         ]
     cleaned: dict[str, Any] = _no_nan(found)
     return cleaned
+
+
+def _moment(time_us: int | None) -> str | None:
+    # kept_from lies beyond all times when nothing is kept
+    return None if time_us is None or time_us >= FOREVER else to_datetime(time_us).isoformat()
 
 
 def _no_nan(value: Any) -> Any:

@@ -24,7 +24,7 @@ from journal.journal import Journal
 from journal.message import Kind, encode_body, encode_readings
 from monitor.describe import Described
 from pipeline.plans import HORIZON
-from pipeline.unit_step import FIRST_BATCH_US
+from pipeline.receive import FIRST_BATCH_US
 from plant.clock import to_datetime
 from plant.errors import ConfigurationError, Fault, StorageError, shown
 from plant.reading import DAY, HOUR, MINUTE, SECOND, Readings

@@ -22,6 +22,7 @@ from journal.journal import Journal
 from journal.lock import FolderLock
 from journal.message import encode_body
 from monitor.clock_file import ClockFile
+from monitor.correct import ConsoleDesk
 from monitor.demo_control import Advance, DemoConsole
 from monitor.describe import Described
 from monitor.server import Server, announce_plant
@@ -107,10 +108,14 @@ class Pipeline(threading.Thread):
 
 
 def tidy(plant: Plant, data: Path, historian: Historian, journal: Journal) -> None:
-    """Applies the retention, and says by a notice when the disk budget is nearly used up."""
+    """Applies the retention and makes files of closed days; a notice tells of damage and of a disk nearly used up."""
     keep = {"readings": plant.storage.readings / 86400, "facts": plant.storage.minute_facts / 86400}
     now_us = historian.head("settled")
     historian.forget(keep, now_us)
+    historian.compact_beside()
+    for evidence in historian.damaged():
+        body = {"point": "", "start": now_us, "end": now_us, "finding": "results damaged", "evidence": evidence}
+        journal.append([("notice", encode_body(body))])
     used, limit = data_bytes(data), plant.storage.disk_gib * 2**30
     if used > 0.9 * limit:
         evidence = f"{used / 2**30:.1f} GiB of {plant.storage.disk_gib:g} GiB are used"
@@ -186,6 +191,7 @@ def _serve(described: Described, data: Path, clock_path: Path, port: int, demo: 
         acts=act,
         status=PlantStatus(described.plant, data, status_journal, reader),
         demo=DemoConsole(data, clock, advance) if advance is not None else None,
+        corrections=ConsoleDesk(described.plan, data),
     )
     listener = listen(port=port)
 

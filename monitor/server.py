@@ -37,10 +37,14 @@ class Server:
         self.reader = Reader(historian.folder)
         self._journal = journal
         self._notifier = notifier
-        stored = [body for _, _, body in historian.state("alerts")]
-        self._alarms: AlarmState = msgspec.msgpack.decode(stored[0]) if stored else {}
+        stored = {kind: msgspec.msgpack.decode(body) for kind, _, body in historian.state("alerts")}
+        self._alarms: AlarmState = stored.get("state", {})
         self._told: list[pl.DataFrame] = []
         self._drifts: dict[str, pl.DataFrame] = {}
+        if stored.get("position", self.engine.position) < self.engine.position:
+            # a recompute was stored, and the process died before its alarms were
+            drifts = self.reader.table("drift").filter(pl.col("revision") > stored["position"])
+            self._step_alarms(drifts, [], revised=True)
         if notifier is not None:
             since = historian.head("settled") - DAY
             self._tell(self.reader.table("alarms", start_us=since), self.reader.table("drift"))
@@ -50,14 +54,19 @@ class Server:
         messages = self._journal.read(self.engine.position, limit)
         if not messages:
             return 0
+        # a correction comes alone: what it withdraws must not be raised by rows from before it
+        put_right = next((i for i, message in enumerate(messages) if message.kind == "correction"), len(messages))
+        messages = messages[: max(put_right, 1)]
         fresh = self.engine.process(messages)
+        if "revised" in fresh:
+            self._step_alarms(pl.concat(fresh["revised"]), [], revised=True)
         drifts = pl.concat(fresh["drift"]) if "drift" in fresh else DRIFT.empty()
         acts = [message.body for message in messages if message.kind == "act"]
         if len(drifts) or acts:
             self._step_alarms(drifts, acts)
         return len(messages)
 
-    def _step_alarms(self, drifts: pl.DataFrame, acts: list[dict[str, Any]]) -> None:
+    def _step_alarms(self, drifts: pl.DataFrame, acts: list[dict[str, Any]], revised: bool = False) -> None:
         done = step_alarms(
             self._alarms,
             drifts,
@@ -65,6 +74,7 @@ class Server:
             self.engine.tick_us or 0,
             plant=self.plan.plant,
             revision=self.engine.position,
+            revised=revised,
         )
         self._alarms = done.state
         self.engine.add("alarms", done.transitions)
@@ -75,8 +85,8 @@ class Server:
 
     def checkpoint(self) -> None:
         """Stores everything up to the last message stepped, says so to collect, then tells of new alarms."""
-        body = msgspec.msgpack.encode(self._alarms)
-        self.engine.checkpoint([("alerts", "state", 0, body)])
+        bodies = {"state": self._alarms, "position": self.engine.position}
+        self.engine.checkpoint([("alerts", kind, 0, msgspec.msgpack.encode(body)) for kind, body in bodies.items()])
         self._journal.publish_served(self.engine.position)
         if self._told:
             drifts = pl.concat([DRIFT.empty(), *self._drifts.values()])

@@ -7,27 +7,28 @@ facts do not give, and where raw readings ended.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from historian.reader import Reader
+from pipeline.corrections import Correction, Corrections
+from pipeline.editions import QUANTITIES, Editions
 from pipeline.fitting import load_minutes
-from pipeline.kpi_rows import minute_sums, values
+from pipeline.kpi_rows import recomputed
 from pipeline.messages import UnitMessages
-from pipeline.minutes import STEP, Minutes
-from pipeline.plans import HORIZON, PlantPlan
-from pipeline.sums import Field
-from pipeline.terms import evaluate, known_minutes
-from pipeline.unit_state import UnitState
+from pipeline.minutes import PER_UNIT, Minutes
+from pipeline.plans import PlantPlan
+from pipeline.recompute_readings import Counted, cut_off, lead_of
+from pipeline.terms import Amounts, evaluate, known_minutes
 from pipeline.unit_step import step_unit
 from plant.clock import to_datetime
-from plant.model import Term
-from plant.reading import DAY, HOUR, MINUTE, Quality, Readings
+from plant.model import Kpi, Term
+from plant.reading import DAY, HOUR, MINUTE
 
 RELATIVE = 1e-9
-LEAD = HORIZON + 2 * HOUR
 AFTER = 26 * HOUR
 
 
@@ -52,8 +53,34 @@ class TermStory:
 
 
 @dataclass(frozen=True)
+class EditionShare:
+    """The factor editions in force over a part [start, end) [µs UTC] of a window, and that part's share of the
+    numerator (None: there was none)."""
+
+    editions: tuple[str, ...]
+    start: int
+    end: int
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What readings there were: how many by point, how many of them came too late and count since a recompute, the time
+    of the first one read, and since when they are kept where older ones were deleted [µs UTC]."""
+
+    counted: dict[str, int]
+    late: dict[str, int]
+    first: int | None
+    kept_from: int | None
+
+
+@dataclass(frozen=True)
 class Story:
-    """Everything that leads to one KPI value; `row` is the stored row of table `kpi`."""
+    """Everything that leads to one KPI value; `row` is the stored row of table `kpi`.
+
+    `corrections` are those in force that touch the window, `revised` is the correction or recompute that wrote the row
+    last (None: the row came with its data), `editions` parts the window where a factor changed.
+    """
 
     row: dict[str, Any]
     recomputed: float | None
@@ -61,8 +88,10 @@ class Story:
     numerator: list[TermStory]
     denominator: list[TermStory]
     disagreements: list[Disagreement]
-    readings: dict[str, int]
-    raw_from: int | None
+    raw: Raw
+    corrections: tuple[Correction, ...]
+    revised: dict[str, Any] | None
+    editions: list[EditionShare]
     versions: list[dict[str, Any]]
 
 
@@ -80,29 +109,53 @@ def explain(plan: PlantPlan, reader: Reader, row: dict[str, Any]) -> Story:
     kpi = plan.plant.kpis[row["kpi"]]
     scope = plan.scopes[row["scope"]]
     start, end = _us(row["start"]), _us(row["end"])
-    names = sorted({name for term in kpi.terms() for name in term.names()})
-    facts = load_minutes(plan, reader, names, start, end)
-    whole = {name: facts.get(name, Minutes.unknown(start // MINUTE, end // MINUTE)) for name in scope.points}
-    number = list(scope.kpis).index(row["kpi"])
-    totals = minute_sums(plan, scope, whole, {}, (end - start) // MINUTE).sum(axis=0)[number : number + 1]
-    value = float(values(kpi, totals, np.array([(end - start) // MINUTE]))[0][0])
-    known = int(totals[0, Field.KNOWN])
-    enough = known > 0 and known / ((end - start) // MINUTE) >= kpi.coverage_limit
-    recomputed = value if enough and np.isfinite(value) else None
-    stored = row["value"]
-    agrees = _same(stored, recomputed)
-    disagreements, counted, raw_from = _check_facts(plan, reader, names, facts, start, end)
+    names = sorted(kpi.names())
+    # a stock's change in the first minute needs what was there before it
+    earlier = load_minutes(plan, reader, names, start - MINUTE, end)
+    facts = {name: minutes.cut(start // MINUTE, end // MINUTE) for name, minutes in earlier.items()}
+    unknown = Minutes.unknown(start // MINUTE - 1, end // MINUTE)
+    whole = {name: earlier.get(name, unknown) for name in scope.points}
+    part = recomputed(plan, scope, whole, row["window"], start // MINUTE, end // MINUTE)
+    value = float(part.columns["value"][list(scope.kpis).index(row["kpi"])])
+    again = value if np.isfinite(value) else None
+    agrees = _same(row["value"], again)
+    ledger = reader.ledger("correction")
+    corrections = Corrections.of_ledger(ledger)
+    disagreements, raw = _check_facts(plan, reader, corrections, names, facts, start, end)
     return Story(
         row,
-        recomputed,
+        again,
         agrees,
-        [_term(plan, term, facts) for term in kpi.numerator],
-        [_term(plan, term, facts) for term in kpi.denominator],
+        [_term(plan, term, earlier) for term in kpi.numerator],
+        [_term(plan, term, earlier) for term in kpi.denominator],
         disagreements,
-        counted,
-        raw_from,
+        raw,
+        corrections.touching(names, start, end),
+        next((entry for entry in ledger if entry["position"] == row["revision"]), None),
+        _editions(plan, kpi, earlier, start, end),
         [entry for entry in reader.ledger("plant") if entry["name"] == row["config"]],
     )
+
+
+def _editions(plan: PlantPlan, kpi: Kpi, earlier: dict[str, Minutes], start: int, end: int) -> list[EditionShare]:
+    """The parts of a window between changes of factor editions; none when the KPI uses no factors."""
+    if not any(term.as_ in QUANTITIES for term in kpi.terms()):
+        return []
+    editions = Editions.of(plan.plant, kpi, plan.calendar)
+    bounds = [int(bound) for bound in editions.bounds if start < bound < end]
+    edges = [start, *bounds, end]
+    n = (end - start) // MINUTE
+    terms = [evaluate(plan, term, earlier, n) for term in kpi.terms()]
+    known = np.logical_and.reduce([term.known for term in terms])
+    upper: list[Amounts] = terms[: len(kpi.numerator)]
+    amount = np.where(known, np.sum([term.amount for term in upper], axis=0), 0.0)
+    total = float(amount.sum())
+    found = []
+    for low, high in pairwise(edges):
+        part = float(amount[(low - start) // MINUTE : (high - start) // MINUTE].sum())
+        names = editions.names[int(np.searchsorted(editions.bounds, low, "right"))]
+        found.append(EditionShare(names, low, high, part / total if total else None))
+    return found
 
 
 def _us(moment: Any) -> int:
@@ -115,91 +168,87 @@ def _same(a: float | None, b: float | None) -> bool:
     return abs(a - b) <= RELATIVE * max(abs(a), abs(b), 1e-300)
 
 
-def _term(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> TermStory:
-    amounts = evaluate(plan, term, facts)
+def _term(plan: PlantPlan, term: Term, earlier: dict[str, Minutes]) -> TermStory:
+    """One term over the window, from its minutes and one before them."""
+    facts = {name: earlier[name].cut(earlier[name].start + 1, earlier[name].end) for name in term.names()}
+    amounts = evaluate(plan, term, earlier, len(facts[term.point].amount))
     points = {}
     for name in term.names():
         part = facts[name]
         has_mean = np.isfinite(part.mean)
         points[name] = {
-            "amount": float(part.amount[part.has].sum()) * STEP if plan.points[name].summable else float("nan"),
+            "amount": float(part.amount[part.has].sum()) / PER_UNIT if plan.points[name].summable else float("nan"),
             "mean": float(part.mean[has_mean].mean()) if has_mean.any() else float("nan"),
             "coverage": float(part.coverage.mean()),
             "estimated": float(part.estimated.mean()),
         }
-    return TermStory(term, float(amounts.amount[amounts.known].sum()) * STEP, points)
+    return TermStory(term, float(amounts.amount[amounts.known].sum()) / PER_UNIT, points)
 
 
 def _check_facts(
-    plan: PlantPlan, reader: Reader, names: list[str], facts: dict[str, Minutes], start: int, end: int
-) -> tuple[list[Disagreement], dict[str, int], int | None]:
-    """Facts against what the stored readings give; how many readings there were, and where raw data began."""
+    plan: PlantPlan,
+    reader: Reader,
+    corrections: Corrections,
+    names: list[str],
+    facts: dict[str, Minutes],
+    start: int,
+    end: int,
+) -> tuple[list[Disagreement], Raw]:
+    """Facts against what the stored readings give, as far back as these are kept; and which readings there were."""
     found: list[Disagreement] = []
-    counted: dict[str, int] = {}
-    raw_from: int | None = None
+    counted, late = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    firsts: list[int] = []
+    kept_from = cut_off(reader)
     for unit in sorted({plan.plant.points[name].unit_of for name in names}):
+        lead = lead_of(plan.units[unit])
+        # the first hours of what is kept cannot be judged as they were live
+        begin = start if kept_from is None else max(start, -(-(kept_from + lead) // MINUTE) * MINUTE)
+        if begin >= end:
+            continue
+        again, rows = recompute_facts(plan, reader, corrections, unit, begin, end)
         own = [name for name in names if plan.plant.points[name].unit_of == unit]
-        again, held = recompute_facts(plan, reader, unit, start, end)
+        inside = rows.filter((pl.col("time") >= to_datetime(start)) & (pl.col("time") < to_datetime(end)))
         for name in own:
-            counted[name] = held.get(name, (0, None))[0]
-            first = held.get(name, (0, None))[1]
-            raw_from = first if raw_from is None else min(raw_from, first or raw_from)
-            if name not in again or first is None or first > start:
+            mine = inside.filter(pl.col("point") == name)
+            counted[name] = len(mine)
+            late[name] = len(mine.filter((pl.col("finding") == "late") & (pl.col("quality") != "bad")))
+            times = rows.filter(pl.col("point") == name)["time"]
+            if not len(times):
                 continue
-            found += _compare(
-                name, facts[name], again[name].cut(start // MINUTE, end // MINUTE), plan.points[name].summable
-            )
-    return found, counted, raw_from
+            firsts.append(_us(times.min()))
+            if name in again and firsts[-1] <= begin:
+                fresh = again[name].cut(begin // MINUTE, end // MINUTE)
+                found += _compare(name, facts[name], fresh, plan.points[name].summable)
+    return found, Raw(counted, late, min(firsts, default=None), kept_from)
 
 
 def recompute_facts(
-    plan: PlantPlan, reader: Reader, unit: str, start: int, end: int
-) -> tuple[dict[str, Minutes], dict[str, tuple[int, int | None]]]:
-    """Minute facts of a unit's points from its stored readings, by the step itself, day by day.
+    plan: PlantPlan, reader: Reader, corrections: Corrections, unit: str, start: int, end: int
+) -> tuple[dict[str, Minutes], pl.DataFrame]:
+    """Minute facts of a unit's points from its stored readings as they count, by the step itself, day by day.
 
-    Returns the facts and, by point, how many readings of the window there were and the time of the first one read.
+    Returns the facts and the rows of table `readings` that were read.
     """
-    unit_plan = plan.units[unit]
-    lead = max([LEAD, *(2 * point.span_us for point in unit_plan.points.values())])
-    lead = max([lead, *(point.reach_us for point in unit_plan.points.values())])
-    frame = reader.table(
-        "readings", start - lead, end + AFTER, {"point": list(unit_plan.points)}, ["received", "quality", "finding"]
-    ).filter(~pl.col("finding").is_in(["late", "future"]))
-    state = UnitState()
+    source = Counted(reader, plan.units[unit], corrections, None)
+    lead = start - lead_of(source.plan)
+    edges = [*range(lead, end + AFTER, DAY), end + AFTER]
+    state = source.fresh(lead - 1, lead)
     facts: dict[str, Minutes] = {}
-    held: dict[str, tuple[int, int | None]] = {}
-    for (name,), rows in frame.group_by("point"):
-        inside = rows.filter((pl.col("time") >= to_datetime(start)) & (pl.col("time") < to_datetime(end)))
-        held[str(name)] = (len(inside), _us(rows["time"].min()))
-    edges = [*range(start - lead, end + AFTER, DAY), end + AFTER]
-    for number in range(len(edges) - 1):
-        part = frame.filter(
-            (pl.col("time") >= to_datetime(edges[number])) & (pl.col("time") < to_datetime(edges[number + 1]))
-        )
-        messages = UnitMessages(
-            number + 1, number, _readings(unit_plan.points, part), np.full(len(part), edges[-1]), edges[number + 1]
-        )
-        for name, minutes in step_unit(unit_plan, state, messages).facts.items():
-            if name in facts:
-                facts[name].put(minutes)
-            else:
-                facts[name] = minutes.copy()
-    return facts, held
-
-
-def _readings(points: dict[str, Any], frame: pl.DataFrame) -> Readings:
-    names = tuple(points)
-    index = {name: number for number, name in enumerate(names)}
-    codes = {quality.name.lower(): quality.value for quality in Quality}
-    # out of range and the like is found again by the step; what the collectors refused stays refused
-    return Readings.build(
-        names,
-        frame["point"].replace_strict(index, return_dtype=pl.Int32).to_numpy(),
-        frame["time"].cast(pl.Int64).to_numpy(),
-        frame["received"].cast(pl.Int64).to_numpy(),
-        frame["value"].fill_null(np.nan).to_numpy(),
-        frame["quality"].replace_strict(codes, return_dtype=pl.UInt8).to_numpy(),
-    )
+    read = []
+    for low, high in pairwise(edges):
+        rows = source.rows(low, high)
+        read.append(rows)
+        readings = source.readings(rows, low, high)
+        position = state.position
+        messages = UnitMessages(position + 1, position, readings, np.full(len(readings), high), high)
+        for block in step_unit(source.plan, state, messages, source.stored).facts:
+            for number, name in enumerate(block.names):
+                part = source.corrections.overlay(name, block.of(number))
+                if name in facts:
+                    facts[name].put(part)
+                else:
+                    facts[name] = part.copy()
+    return facts, pl.concat(read)
 
 
 def _compare(name: str, stored: Minutes, again: Minutes, summable: bool) -> list[Disagreement]:
@@ -209,7 +258,10 @@ def _compare(name: str, stored: Minutes, again: Minutes, summable: bool) -> list
     if low > 0 or len(here.amount) != len(again.amount):
         return found
     columns = {
-        "amount": (np.where(here.has, here.amount * STEP, np.nan), np.where(again.has, again.amount * STEP, np.nan)),
+        "amount": (
+            np.where(here.has, here.amount / PER_UNIT, np.nan),
+            np.where(again.has, again.amount / PER_UNIT, np.nan),
+        ),
         "mean": (here.mean, again.mean),
         "coverage": (np.round(here.coverage, 5), np.round(again.coverage, 5)),
     }

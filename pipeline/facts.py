@@ -1,9 +1,12 @@
-"""Minute facts from a point's readings, one function a way of measuring.
+"""Minute facts of many points from judged readings, one function a way of measuring.
 
 counter, net: the running total, interpolated at the minute's edges in whole STEPs, so that the minutes of any period
 sum to the counter's own difference. rate, level, sample: each value holds until the next reading (at most for the
 point's reach) and is weighted by time. interval: an amount spread over its span by differences of the rounded running
 share, so that its minutes sum to it. count: events in the minute.
+
+What a minute is depends only on the readings in and around it: sums are taken minute by minute, in order of time, so
+that it does not matter how much was worked out at once.
 """
 
 from __future__ import annotations
@@ -11,158 +14,211 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.judge import steps
-from pipeline.minutes import STEP, Minutes, grade
-from pipeline.plans import PointPlan
-from pipeline.series import Floats, Ints, Series, Status, counts
-from plant.model import Gap, Kind
+from pipeline.columns import Columns, Lookup, group_starts
+from pipeline.minutes import STEP, FactBlock, grade
+from pipeline.point_table import PointTable
+from pipeline.series import Floats, Ints, Status, counts
 from plant.reading import MINUTE, Quality
 
 KNOWN_COVERAGE = 0.9
 
 
-def minute_facts(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
-    """Facts of the minutes [start, end) (since 1970 UTC) from judged readings."""
-    if end <= start:
-        return Minutes.unknown(start, start)
-    if plan.kind in (Kind.COUNTER, Kind.NET):
-        facts = _counter(plan, series, start, end)
-    elif plan.kind is Kind.INTERVAL:
-        facts = _interval(plan, series, start, end)
-    elif plan.kind is Kind.COUNT:
-        facts = _count(plan, series, start, end)
-    else:
-        facts = _held(plan, series, start, end)
-    if series.suspect.any():
-        low, high = np.searchsorted(series.time, [start * MINUTE, end * MINUTE])
-        doubtful = series.time[low:high][series.suspect[low:high] & counts(series.status[low:high])] // MINUTE - start
-        facts.quality[doubtful] = np.maximum(facts.quality[doubtful], Quality.SUSPECT)
-    return facts
+def minute_facts(table: PointTable, points: Ints, columns: Columns, start: int, end: int) -> FactBlock:
+    """Facts of the minutes [start, end) (since 1970 UTC) of `points`, ascending rows of the table.
+
+    `columns` are their readings, sorted; a point without readings is unknown.
+    """
+    block = FactBlock.unknown(tuple(table.names[row] for row in points.tolist()), start, end)
+    if end <= start or not len(columns):
+        return block
+    place = np.zeros(len(table), np.int64)
+    place[points] = np.arange(len(points))
+    local = place[columns.point]
+    used = counts(columns.status)
+    for kinds, work in (
+        (table.counted, _counter),
+        (table.held, _held),
+        (table.spread, _interval),
+        (table.events, _count),
+    ):
+        mine = kinds[columns.point]
+        if mine.all():
+            work(table, points, block, columns, local, used)
+        elif mine.any():
+            work(table, points, block, columns.take(mine), local[mine], used[mine])
+    return block
 
 
-def _edges(start: int, end: int) -> Ints:
-    return np.arange(start, end + 1, dtype=np.int64) * MINUTE
+def _doubt(block: FactBlock, at: tuple[Ints, Ints]) -> None:
+    """Marks minutes [point, minute] that a suspect reading has a part in."""
+    block.quality[at] = np.maximum(block.quality[at], Quality.SUSPECT)
 
 
-def _counter(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
-    facts = Minutes.unknown(start, end)
-    low, high = _window(series, start * MINUTE, end * MINUTE)
-    keep = counts(series.status[low:high])
-    time, total = series.time[low:high][keep], series.total[low:high][keep]
-    if len(time) < 2:
-        return facts
-    edges = _edges(start, end)
-    span = np.diff(time)
-    broken = series.status[low:high][keep][1:] == Status.BROKEN
-    reach = max(plan.reach_us, plan.gap_limit_us) if plan.gap is not Gap.UNKNOWN else plan.reach_us
-    covered = (span <= reach) & ~broken
-    guessed = (span > plan.speaks_us) | broken
-    at = np.clip(edges, time[0], time[-1])
-    i = np.minimum(np.searchsorted(time, at, "right") - 1, len(span) - 1)
+def _doubt_stamped(block: FactBlock, columns: Columns, local: Ints, used: NDArray[np.bool_]) -> None:
+    """Marks the minutes in which suspect readings were taken."""
+    if columns.suspect.any():
+        minute = columns.time // MINUTE - block.start
+        rows = columns.suspect & used & (minute >= 0) & (minute < block.end - block.start)
+        _doubt(block, (local[rows], minute[rows]))
+
+
+def _edges(block: FactBlock) -> Ints:
+    return np.arange(block.start, block.end + 1, dtype=np.int64) * MINUTE
+
+
+def _counter(
+    table: PointTable, points: Ints, block: FactBlock, columns: Columns, local: Ints, used: NDArray[np.bool_]
+) -> None:
+    time, total, value = columns.time[used], columns.total[used], columns.value[used]
+    everywhere, local = local, local[used]
+    begin, count = _segments(local, len(points))
+    whole = np.flatnonzero(count >= 2)
+    if not len(whole):
+        return
+    row = columns.point[used]
+    span, inner = np.diff(time), local[1:] == local[:-1]
+    broken = columns.status[used][1:] == Status.BROKEN
+    covered = inner & (span <= table.counted_reach_us[row[1:]]) & ~broken
+    # after an exchange that nobody declared there is nothing to go by, after a reset there is the value since zero
+    guessed = inner & np.where(broken, np.diff(total) > 0, span > table.speaks_us[row[1:]])
+    edges = _edges(block)
+    first, last = begin[whole], begin[whole] + count[whole] - 1
+    at = np.clip(edges, time[first][:, None], time[last][:, None])
+    i = np.minimum(Lookup(local, time, len(points)).last(whole[:, None], at), last[:, None] - 1)
     share = (at - time[i]) / span[i]
     running = total[i] + np.rint((total[i + 1] - total[i]) * share).astype(np.int64)
-    facts.amount = np.diff(running)
-    facts.coverage = _share(time, span * covered, covered, at, i)
-    facts.estimated = _share(time, span * guessed, guessed, at, i)
-    facts.has = (facts.coverage > 0) | (facts.estimated > 0)
-    facts.quality = grade(facts.coverage, facts.estimated)
-    last = np.searchsorted(time, edges[1:], "right") - 1
-    value = series.value[low:high][keep]
-    facts.last = np.where(facts.has & (last >= 0), value[np.maximum(last, 0)], np.nan)
-    return facts
+    coverage, estimated = (_share(time, span * inside, inside, at, i) for inside in (covered, guessed))
+    has = (coverage > 0) | (estimated > 0)
+    before = Lookup(local, time, len(points)).last(whole[:, None], edges[None, 1:])
+    seen = has & (before >= first[:, None])
+    block.amount[whole] = np.diff(running, axis=1)
+    block.coverage[whole], block.estimated[whole], block.has[whole] = coverage, estimated, has
+    block.quality[whole] = grade(coverage, estimated)
+    block.last[whole] = np.where(seen, value[np.maximum(before, 0)], np.nan)
+    _doubt_stamped(block, columns, everywhere, used)
+
+
+def _segments(local: Ints, points: int) -> tuple[Ints, Ints]:
+    """Where each point's rows begin, and how many there are."""
+    begin = np.searchsorted(local, np.arange(points + 1)).astype(np.int64)
+    return begin[:-1], np.diff(begin)
 
 
 def _share(time: Ints, length: Ints, inside: NDArray[np.bool_], at: Ints, i: Ints) -> Floats:
     """Share of each minute that lies in the stretches marked."""
     before = np.concatenate([[0], np.cumsum(length)])[i]
-    share: Floats = np.diff(before + (at - time[i]) * inside[i]) / MINUTE
+    share: Floats = np.diff(before + (at - time[i]) * inside[i], axis=1) / MINUTE
     return share
 
 
-def _window(series: Series, start_us: int, end_us: int) -> tuple[int, int]:
-    """Index range of the readings in [start, end) and the nearest used ones on either side."""
-    low, high = np.searchsorted(series.time, [start_us, end_us])
-    used = np.flatnonzero(counts(series.status))
-    before, after = np.searchsorted(used, [low, high])
-    low = used[before - 1] if before > 0 else low
-    high = used[after] + 1 if after < len(used) else high
-    return int(low), int(high)
+def _held(
+    table: PointTable, points: Ints, block: FactBlock, columns: Columns, local: Ints, used: NDArray[np.bool_]
+) -> None:
+    start_us, end_us = block.start * MINUTE, block.end * MINUTE
+    row, time = columns.point, columns.time
+    until = time + table.held_reach_us[row]
+    inner = local[1:] == local[:-1]
+    until[:-1] = np.where(inner, np.minimum(until[:-1], time[1:]), until[:-1])
+    doubted = np.minimum(time + table.speaks_us[row], until)
+    begin, end = np.maximum(time, start_us), np.minimum(until, end_us)
+    rows = np.flatnonzero(used & (begin < end))
+    if not len(rows):
+        return
+    begin, end = begin[rows], end[rows]
+    first, pieces = (begin - start_us) // MINUTE, (end - 1 - start_us) // MINUTE - (begin - start_us) // MINUTE + 1
+    of = np.repeat(np.arange(len(rows)), pieces)
+    minute = first[of] + _within(pieces)
+    low = np.maximum(begin[of], start_us + minute * MINUTE)
+    high = np.minimum(end[of], start_us + (minute + 1) * MINUTE)
+    weight = (high - low).astype(np.float64)
+    doubt = np.maximum(high - np.maximum(low, doubted[rows][of]), 0).astype(np.float64)
+    value = columns.value[rows][of]
+    minutes = block.end - block.start
+    cell = local[rows][of] * minutes + minute
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    at = cell[starts]
+    p, m = at // minutes, at % minutes
+    size = len(points) * minutes
+    length = np.bincount(cell, weight, size)[at]
+    total = np.bincount(cell, weight * value, size)[at]
+    coverage, estimated = length / MINUTE, np.bincount(cell, doubt, size)[at] / MINUTE
+    block.has[p, m] = True
+    block.mean[p, m] = total / length
+    block.min[p, m] = np.minimum.reduceat(value, starts)
+    block.max[p, m] = np.maximum.reduceat(value, starts)
+    block.last[p, m] = value[np.append(starts[1:], len(value)) - 1]
+    rate = table.rates[points[p]]
+    if rate.any():
+        enough = coverage >= KNOWN_COVERAGE
+        scaled = np.where(enough, total / coverage, total)
+        amount = np.rint(scaled * (table.per_us[points[p]] / STEP)).astype(np.int64)
+        block.amount[p, m] = np.where(rate, amount, 0)
+        estimated = estimated + np.where(rate & enough, 1 - coverage, 0.0)
+    block.coverage[p, m], block.estimated[p, m] = coverage, estimated
+    block.quality[p, m] = grade(coverage, estimated)
+    doubtful = columns.suspect[rows][of]
+    if doubtful.any():
+        _doubt(block, (cell[doubtful] // minutes, cell[doubtful] % minutes))
 
 
-def _held(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
-    facts = Minutes.unknown(start, end)
-    low, high = _window(series, start * MINUTE, end * MINUTE)
-    time, value = series.time[low:high], series.value[low:high]
-    if not len(time):
-        return facts
-    edges = _edges(start, end)
-    reach = max(plan.reach_us, plan.gap_limit_us) if plan.gap is Gap.HOLD else plan.reach_us
-    until = np.minimum(np.append(time[1:], np.iinfo(np.int64).max), time + reach)
-    doubted = np.minimum(time + plan.speaks_us, until)
-    cuts = np.concatenate([edges, time, doubted, until])
-    cuts = np.unique(cuts[(cuts >= edges[0]) & (cuts <= edges[-1])])
-    begin = cuts[:-1]
-    i = np.searchsorted(time, begin, "right") - 1
-    used = counts(series.status[low:high])
-    known = (i >= 0) & used[i] & (begin < until[i])
-    weight = np.where(known, np.diff(cuts), 0).astype(np.float64)
-    seen = np.where(known, value[i], 0.0)
-    first = np.searchsorted(begin, edges[:-1])
-    length = np.add.reduceat(weight, first)
-    total = np.add.reduceat(weight * seen, first)
-    has = length > 0
-    facts.coverage = length / MINUTE
-    facts.estimated = np.add.reduceat(np.where(begin >= doubted[i], weight, 0.0), first) / MINUTE
-    facts.has = has
-    facts.mean = np.divide(total, length, out=np.full(len(total), np.nan), where=has)
-    facts.min = np.where(has, np.minimum.reduceat(np.where(known, seen, np.inf), first), np.nan)
-    facts.max = np.where(has, np.maximum.reduceat(np.where(known, seen, -np.inf), first), np.nan)
-    latest = np.maximum.reduceat(np.where(known, np.arange(len(begin)), -1), first)
-    facts.last = np.where(has, seen[np.maximum(latest, 0)], np.nan)
-    if plan.kind is Kind.RATE:
-        enough = facts.coverage >= KNOWN_COVERAGE
-        scaled = np.divide(total, facts.coverage, out=total.copy(), where=enough)
-        facts.amount = np.rint(scaled * (plan.per_us / STEP)).astype(np.int64)
-        facts.estimated += np.where(enough, 1 - facts.coverage, 0.0)
-    facts.quality = grade(facts.coverage, facts.estimated)
-    return facts
+def _within(pieces: Ints) -> Ints:
+    """0, 1, … for each run of as many as `pieces` says."""
+    ends = np.cumsum(pieces)
+    return np.arange(int(ends[-1]), dtype=np.int64) - np.repeat(ends - pieces, pieces)
 
 
-def _interval(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
-    facts = Minutes.unknown(start, end)
-    edges = _edges(start, end)
-    reaches = (0, plan.span_us) if plan.begins else (-plan.span_us, 0)
-    low, high = np.searchsorted(series.time, [edges[0] - reaches[1], edges[-1] - reaches[0]])
-    covered = np.zeros(end - start, np.int64)
-    for i in np.flatnonzero(counts(series.status[low : high + 1])) + low:
-        begin = int(series.time[i]) + reaches[0]
-        first, last = max(begin // MINUTE, start), min(-(-(begin + plan.span_us) // MINUTE), end)
-        if first >= last:
-            continue
-        at: Ints = np.clip(edges[first - start : last - start + 1] - begin, 0, plan.span_us)
-        amount = int(steps(plan, series.value[i : i + 1])[0])
-        running: Ints = np.rint(amount * (at / plan.span_us)).astype(np.int64)
-        facts.amount[first - start : last - start] += running[1:] - running[:-1]
-        covered[first - start : last - start] += at[1:] - at[:-1]
-    facts.coverage = np.minimum(covered / MINUTE, 1.0)
-    facts.estimated = facts.coverage.copy()
-    facts.has = covered > 0
-    facts.quality = grade(facts.coverage, facts.estimated)
-    return facts
+def _interval(
+    table: PointTable, points: Ints, block: FactBlock, columns: Columns, local: Ints, used: NDArray[np.bool_]
+) -> None:
+    span = table.span_us[columns.point]
+    begin = columns.time - np.where(table.begins[columns.point], 0, span)
+    first = np.maximum(begin // MINUTE, block.start)
+    last = np.minimum(-(-(begin + span) // MINUTE), block.end)
+    rows = np.flatnonzero(used & (first < last))
+    if not len(rows):
+        return
+    begin, span, first = begin[rows], span[rows], first[rows]
+    amount = table.steps(columns.point[rows], columns.value[rows])
+    pieces = last[rows] - first
+    of = np.repeat(np.arange(len(rows)), pieces)
+    minute = first[of] + _within(pieces)
+    low = np.clip(minute * MINUTE - begin[of], 0, span[of])
+    high = np.clip((minute + 1) * MINUTE - begin[of], 0, span[of])
+    part = np.rint(amount[of] * (high / span[of])) - np.rint(amount[of] * (low / span[of]))
+    at = (local[rows][of], minute - block.start)
+    covered = np.zeros(block.amount.shape, np.int64)
+    np.add.at(block.amount, at, part.astype(np.int64))
+    np.add.at(covered, at, high - low)
+    mine = local[group_starts(local)]
+    coverage = np.minimum(covered[mine] / MINUTE, 1.0)
+    block.coverage[mine], block.estimated[mine], block.has[mine] = coverage, coverage, coverage > 0
+    block.quality[mine] = grade(coverage, coverage)
+    doubtful = columns.suspect[rows][of]
+    _doubt(block, (at[0][doubtful], at[1][doubtful]))
 
 
-def _count(plan: PointPlan, series: Series, start: int, end: int) -> Minutes:
-    facts = Minutes.unknown(start, end)
-    edges = _edges(start, end)
-    keep = counts(series.status)
-    time, value = series.time[keep], series.value[keep]
-    low, high = np.searchsorted(time, [edges[0], edges[-1]])
-    np.add.at(facts.amount, time[low:high] // MINUTE - start, steps(plan, value[low:high]))
-    if len(time):
-        # a source that spoke within its reach is alive: no event is then known to be none
-        heard = np.searchsorted(time, edges[1:], "left") - 1
-        alive = (heard >= 0) & (edges[:-1] - time[np.maximum(heard, 0)] < plan.reach_us)
-        facts.coverage = alive.astype(np.float64)
-    facts.has = facts.coverage > 0
-    facts.quality = grade(facts.coverage, facts.estimated)
-    return facts
+def _count(
+    table: PointTable, points: Ints, block: FactBlock, columns: Columns, local: Ints, used: NDArray[np.bool_]
+) -> None:
+    time, row = columns.time[used], columns.point[used]
+    everywhere, local = local, local[used]
+    mine = local[group_starts(local)]
+    if not len(mine):
+        return
+    edges = _edges(block)
+    inside = (time >= edges[0]) & (time < edges[-1])
+    at = (local[inside], time[inside] // MINUTE - block.start)
+    np.add.at(block.amount, at, table.steps(row[inside], columns.value[used][inside]))
+    # a source that speaks again within its reach was alive in between: no event is then known to be none
+    reach = table.reach_us[row]
+    following = np.append(time[1:], edges[-1])
+    following[:-1] = np.where(local[1:] == local[:-1], following[:-1], edges[-1])
+    until = np.where(following - time <= reach, following, (time // MINUTE + 1) * MINUTE)
+    lookup = Lookup(local, time, len(points))
+    heard = lookup.last(mine[:, None], edges[None, 1:], "left")
+    alive = heard >= lookup.begin[mine][:, None]
+    alive &= edges[:-1] < until[np.maximum(heard, 0)]
+    coverage = alive.astype(np.float64)
+    block.coverage[mine], block.has[mine] = coverage, alive
+    block.quality[mine] = grade(coverage, np.zeros(coverage.shape))
+    _doubt_stamped(block, columns, everywhere, used)

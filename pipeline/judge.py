@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.minutes import STEP
-from pipeline.plans import PointPlan
+from pipeline.point_plan import PointPlan
 from pipeline.series import Floats, Ints, Series, Status
 from plant.clock import to_us
 from plant.model import Kind
@@ -174,6 +174,12 @@ class _Run:
             self.series.status[self.todo[i]] = Status.DROPPED
             self._find("dip", i, f"{value * STEP:g} after {self.last * STEP:g}")
 
+    def _fell_to_zero(self, values: list[int], was: int, span: int) -> bool:
+        """Whether a counter began anew: well below where it was, rising, and no more than could come since then."""
+        rising = values == sorted(values) and values[-1] > values[0]
+        plausible = values[0] <= float(_allowed(self.plan, np.array(span)))
+        return rising and plausible and all(v < RESET_SHARE * was for v in values)
+
     def _resolve(self, i: int) -> int:
         """Decides what the pending readings are; returns the index to go on after."""
         head = self.pending[0]
@@ -186,7 +192,7 @@ class _Run:
         total = self.total
         if first < was and modulus and 0 <= around <= float(_allowed(self.plan, np.array(span))):
             total, status, name = self.total + around, Status.RESOLVED, "rollover"
-        elif all(v < RESET_SHARE * was for v in values) and values == sorted(values) and values[-1] > first:
+        elif self._fell_to_zero(values, was, span):
             total, name = self.total + first, "reset"
         self._find(name, head, f"from {was * STEP:g} to {first * STEP:g}, then {values[-1] * STEP:g}")
         self.settled_until = i

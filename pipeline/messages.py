@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
 from pipeline.kpi_rows import KpiPart
-from pipeline.minutes import Minutes
+from pipeline.minutes import FactBlock
 from plant.errors import KeepcleanError
 from plant.reading import Readings
+
+if TYPE_CHECKING:
+    from pipeline.corrections import Corrections
 
 
 class StaleState(KeepcleanError):
@@ -23,7 +27,8 @@ class UnitMessages:
 
     `position` is the last one's journal row, `previous` that of the unit's last message before the batch. `readings`
     are those of its points; `now_us` holds, for each of them, the last tick before it. `tick_us` is the last tick up to
-    the batch's end, `first_tick_us` the first one in the batch.
+    the batch's end, `first_tick_us` the first one in the batch. With `hold` they are only received: what settles is
+    worked out at a later step.
     """
 
     position: int
@@ -32,6 +37,15 @@ class UnitMessages:
     now_us: Any
     tick_us: int | None
     first_tick_us: int | None = None
+    corrections: Corrections | None = None
+    hold: bool = False
+
+
+class Stored(Protocol):
+    """Readings as they were received and stored; what the step asks for when one comes too late to be held."""
+
+    def __call__(self, points: Sequence[str], start_us: int, end_us: int) -> Readings:
+        """Those of `points` with start_us <= time < end_us that were neither late nor from the future."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +54,33 @@ class ScopeMessages:
 
     position: int
     previous: int
-    facts: dict[str, Minutes]
+    facts: list[FactBlock]
     settled: int | None
     baselines: tuple[dict[str, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class Received:
+    """Readings of a unit as they are stored: columns of equal length; `point` indexes into `points`, `quality` holds
+    `Quality` codes, `finding` indexes into `findings`."""
+
+    points: tuple[str, ...]
+    point: Any
+    time: Any
+    received: Any
+    value: Any
+    quality: Any
+    finding: Any
+    findings: tuple[str, ...]
+
+
 @dataclass
 class Results:
-    """Frames by table name; minute facts and KPI parts, which become rows when they are stored."""
+    """Frames by table name; readings, minute facts and KPI parts, which become rows when they are stored."""
 
     frames: dict[str, list[pl.DataFrame]] = field(default_factory=dict)
-    facts: dict[str, Minutes] = field(default_factory=dict)
+    readings: list[Received] = field(default_factory=list)
+    facts: list[FactBlock] = field(default_factory=list)
     kpis: list[KpiPart] = field(default_factory=list)
     settled: int | None = None
 

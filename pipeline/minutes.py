@@ -12,9 +12,11 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from plant.reading import MINUTE, Quality
+from plant.reading import Quality
 
 STEP = 1e-6
+PER_UNIT = 1_000_000
+"""STEPs in a unit: whole numbers divide by it to the nearest decimal, where a product with STEP would not."""
 COLUMNS: dict[str, np.dtype[np.generic]] = {
     "amount": np.dtype(np.int64),
     "has": np.dtype(np.bool_),
@@ -25,6 +27,10 @@ COLUMNS: dict[str, np.dtype[np.generic]] = {
     "coverage": np.dtype(np.float64),
     "estimated": np.dtype(np.float64),
     "quality": np.dtype(np.uint8),
+}
+UNKNOWN: dict[str, float] = {
+    **{"amount": 0, "has": False, "mean": np.nan, "min": np.nan, "max": np.nan, "last": np.nan},
+    **{"coverage": 0.0, "estimated": 0.0, "quality": Quality.BAD},
 }
 
 
@@ -47,19 +53,7 @@ class Minutes:
     def unknown(cls, start: int, end: int) -> Minutes:
         """Minutes of which nothing is known."""
         n = max(end - start, 0)
-        nan = np.full(n, np.nan)
-        return cls(
-            start,
-            np.zeros(n, np.int64),
-            np.zeros(n, np.bool_),
-            nan.copy(),
-            nan.copy(),
-            nan.copy(),
-            nan.copy(),
-            np.zeros(n),
-            np.zeros(n),
-            np.full(n, Quality.BAD, np.uint8),
-        )
+        return cls(start, **{name: np.full(n, UNKNOWN[name], kind) for name, kind in COLUMNS.items()})
 
     @property
     def end(self) -> int:
@@ -115,26 +109,48 @@ class Minutes:
                 setattr(self, name, getattr(self, name)[low:])
             self.start += low
 
-    def changed_from(self, newer: Minutes) -> int | None:
-        """The first minute of `newer` that differs from what is here; None when none does."""
-        old = self.cut(newer.start, newer.end)
-        if old.start != newer.start or not len(old.amount):
-            return newer.start if len(newer.amount) else None
-        n = len(old.amount)
-        differs = np.zeros(n, np.bool_)
-        for name in COLUMNS:
-            a, b = getattr(old, name), getattr(newer, name)[:n]
-            differs |= (a != b) & ~(_missing(a) & _missing(b))
-        where = np.flatnonzero(differs)
-        if len(where):
-            return newer.start + int(where[0])
-        return newer.start + n if n < len(newer.amount) else None
+    def moved(self) -> NDArray[np.bool_]:
+        """Which minutes the point is known to have moved in: an amount, or a level other than 0."""
+        amounts = (self.amount > 0) & self.has
+        return np.where(np.isnan(self.mean), amounts, self.mean != 0) & (self.coverage > 0)
 
-    def moved_us(self, start_us: int, end_us: int) -> int:
-        """How long, within [start, end), the point is known to have moved (an amount, or a level other than 0) [µs]."""
-        part = self.cut(start_us // MINUTE, -(-end_us // MINUTE))
-        moved = np.where(np.isnan(part.mean), (part.amount > 0) & part.has, part.mean != 0) & (part.coverage > 0)
-        return int(np.count_nonzero(moved)) * MINUTE
+
+@dataclass
+class FactBlock:
+    """Facts of several points over the same minutes: columns [point, minute], in the order of `names`."""
+
+    names: tuple[str, ...]
+    start: int
+    amount: NDArray[np.int64]
+    has: NDArray[np.bool_]
+    mean: NDArray[np.float64]
+    min: NDArray[np.float64]
+    max: NDArray[np.float64]
+    last: NDArray[np.float64]
+    coverage: NDArray[np.float64]
+    estimated: NDArray[np.float64]
+    quality: NDArray[np.uint8]
+
+    @classmethod
+    def unknown(cls, names: tuple[str, ...], start: int, end: int) -> FactBlock:
+        """Minutes of which nothing is known."""
+        shape = (len(names), max(end - start, 0))
+        columns = {name: np.full(shape, UNKNOWN[name], kind) for name, kind in COLUMNS.items()}
+        return cls(names, start, **columns)
+
+    @property
+    def end(self) -> int:
+        """The minute after the last one."""
+        return self.start + int(self.amount.shape[1])
+
+    def of(self, number: int) -> Minutes:
+        """The minutes of one point (views)."""
+        return Minutes(self.start, **{name: getattr(self, name)[number] for name in COLUMNS})
+
+    def take(self, rows: NDArray[np.intp]) -> FactBlock:
+        """Some of the points."""
+        names = tuple(self.names[row] for row in rows.tolist())
+        return FactBlock(names, self.start, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
 
 def chained(parts: Sequence[Minutes]) -> Minutes:
@@ -142,10 +158,6 @@ def chained(parts: Sequence[Minutes]) -> Minutes:
     first = max((i for i in range(1, len(parts)) if parts[i].start != parts[i - 1].end), default=0)
     held = parts[first:]
     return Minutes(held[0].start, **{name: np.concatenate([getattr(part, name) for part in held]) for name in COLUMNS})
-
-
-def _missing(column: NDArray[np.generic]) -> NDArray[np.bool_]:
-    return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), np.bool_)
 
 
 def grade(coverage: NDArray[np.float64], estimated: NDArray[np.float64]) -> NDArray[np.uint8]:

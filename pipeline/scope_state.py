@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from historian.store import StateRow
 from pipeline.chart import ChartState, Drift
 from pipeline.expected import Expected
-from pipeline.minutes import COLUMNS, Minutes
+from pipeline.fact_table import FactTable
+from pipeline.minutes import FactBlock, Minutes
 from pipeline.plans import PlantPlan, ScopePlan
-from pipeline.rows import join, pack, unpack
+from pipeline.rows import pack, unpack
 from pipeline.sums import MINUTES_KEPT, KpiSums
 
 
@@ -49,15 +49,15 @@ class ScopeState:
     def __init__(self, plan: PlantPlan, scope: ScopePlan) -> None:
         self.position = 0
         self.settled: int | None = None
-        self.facts: dict[str, Minutes] = {}
-        self.sums = KpiSums(len(scope.kpis), plan.calendar)
+        self.facts = FactTable(scope.points)
+        self.sums = KpiSums(len(scope.formulas.columns), plan.calendar, scope.formulas.peaked)
         self.accepted: dict[str, dict[str, Any]] = {}
         self.expected: dict[str, Expected] = {}
         self.charts: dict[str, Chart] = {}
         self.touched: set[int] = set()
         self._stored: set[int] = set()
         self._plan = plan
-        self._kpis = list(scope.kpis)
+        self._kpis = list(scope.formulas.columns)
 
     def accept(self, body: dict[str, Any]) -> None:
         """Puts a baseline in force; its chart starts anew."""
@@ -71,36 +71,21 @@ class ScopeState:
 
     def part(self, names: list[str], start: int, end: int) -> dict[str, Minutes]:
         """The same minutes [start, end) of several points; unknown where a point has none."""
-        found = {}
-        for name in names:
-            whole = Minutes.unknown(start, end)
-            if name in self.facts:
-                here = self.facts[name].cut(start, end)
-                if here.start == start and len(here.amount) == end - start:
-                    whole = here
-                elif len(here.amount):
-                    whole.put(here)
-            found[name] = whole
-        return found
+        return self.facts.part(names, start, end)
 
     def trim(self) -> None:
         """Forgets what no window and no chart reaches any more."""
         self.sums.trim()
         if self.settled is not None:
-            for minutes in self.facts.values():
-                minutes.drop_before(self.settled - MINUTES_KEPT)
+            self.facts.drop_before(self.settled - MINUTES_KEPT)
 
     def checkpoint(self) -> list[StateRow]:
         """The rows touched since the last checkpoint (None: delete), the head always."""
         rows: list[StateRow] = [("", kind, at, body) for kind, at, body in self.sums.checkpoint()]
         oldest = (self.settled - MINUTES_KEPT) // 60 if self.settled is not None else 0
         for hour in sorted(hour for hour in self.touched if hour >= oldest):
-            groups = {}
-            for name, minutes in self.facts.items():
-                part = minutes.cut(hour * 60, hour * 60 + 60)
-                if len(part.amount):
-                    groups[name] = {"start": np.array([part.start]), **{c: getattr(part, c) for c in COLUMNS}}
-            rows.append(("", "facts", hour, pack(groups)))
+            start, columns = self.facts.columns(hour * 60, hour * 60 + 60)
+            rows.append(("", "facts", hour, pack({"facts": columns}, start=start, names=self.facts.names)))
             self._stored.add(hour)
         self.touched.clear()
         for hour in sorted(hour for hour in self._stored if hour < oldest):
@@ -119,9 +104,9 @@ class ScopeState:
         """Takes back what `checkpoint` gave."""
         hours = sorted((start, body) for kind, start, body in rows if kind == "facts")
         self._stored = {start for start, _ in hours}
-        for name, columns in join(unpack(body)[0] for _, body in hours).items():
-            start = int(columns.pop("start")[0])
-            self.facts[name] = Minutes(start, **columns)
+        for _, body in hours:
+            groups, head = unpack(body)
+            self.facts.put([FactBlock(tuple(head["names"]), head["start"], **groups["facts"])])
         for kind, _, body in rows:
             if kind == "head":
                 head = msgspec.msgpack.decode(body)

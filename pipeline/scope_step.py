@@ -26,32 +26,27 @@ def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: S
     state.position = messages.position
     for body in messages.baselines:
         state.accept(body)
-    changed: dict[str, int] = {}
-    for name, facts in messages.facts.items():
-        changed[name] = facts.start
-        if name in state.facts:
-            state.facts[name].put(facts)
-        else:
-            state.facts[name] = facts.copy()
-        state.touched.update(range(facts.start // 60, max(facts.end - 1, facts.start) // 60 + 1))
+    changed = state.facts.put(messages.facts)
+    state.touched.update(hour for start, end in changed.spans for hour in range(start // 60, (end - 1) // 60 + 1))
     before = state.settled
     if messages.settled is not None:
         state.settled = max(messages.settled, before if before is not None else messages.settled)
     if state.settled is None:
         return results
     # nothing was summed at first: what some units told while another had not begun counts too
-    begin = min((facts.start for facts in state.facts.values()), default=state.settled)
+    begin = state.facts.start if state.facts.length else state.settled
     # what a baseline expects counts from the end of its span on, however much had settled when it was accepted
     since = [state.expected[body["baseline"]].since_us // MINUTE for body in messages.baselines]
-    first = min([begin if before is None else before, *changed.values(), *since])
+    first = min([begin if before is None else before, *changed.since.values(), *since])
     first = max(first, begin, state.sums.oldest())
     if first < state.settled and scope.kpis:
-        part = state.part(list(scope.points), first, state.settled)
+        # a stock's change in the first minute needs what was there before it
+        part = state.part(list(scope.points), first - 1, state.settled)
         sums = minute_sums(plan, scope, part, state.by_response(), state.settled - first)
         state.sums.put(first, sums)
         spans = windows(plan.calendar, first, state.settled)
         results.kpis = parts(plan, scope, state.sums, spans, messages.position)
-    run_charts(plan, scope.name, state, changed, messages.position, results)
+    run_charts(plan, scope.name, state, changed.since, messages.position, results)
     results.settled = state.settled
     state.trim()
     return results

@@ -1,7 +1,8 @@
-"""Running sums of a scope's KPIs: minutes for the last days, whole hours for a month, whole local days for 13 months.
+"""Running sums of a scope's KPIs: minutes for a day and its corrections, hours for a month, local days for 13 months.
 
 Every sum is int64, so that it depends neither on order nor on how its minutes were batched, and an emptied window is
-exactly 0. A changed minute changes its hour and its day by the difference.
+exactly 0. A changed minute changes its hour and its day by the difference. Minutes older than those held are known at
+the edges from which a window may still begin: the starts of shifts and of local days.
 """
 
 from __future__ import annotations
@@ -11,20 +12,26 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.peaks import QUARTER, Level, Peaks, quarter_values
 from pipeline.rows import pack, unpack
+from pipeline.running import Ints, RunningSums, Sums
 from plant.calendar import Calendar
-from plant.reading import DAY, MINUTE
+from plant.reading import MINUTE
 
-Sums = NDArray[np.int64]
+HOUR_MINUTES = 60
 MINUTES_KEPT = 52 * 60
+FINE_KEPT = 28 * 60
 HOURS_KEPT = 31 * 24 + 26
 DAYS_KEPT = 400
+REACH_US = 2 * 1440 * MINUTE
+NEVER = 2**62
+PEAK_LEVELS: dict[str, Level] = {"peak quarter": "quarter", "peak hour": "hour", "peak day": "day"}
 
 
 class Field(IntEnum):
-    """What is summed: numerator and denominator over known minutes [STEP], minutes by what is known of them, and the
-    lowest and highest numerator and denominator of unknown minutes [STEP]; what the baseline expected [STEP], and over
-    how many minutes."""
+    """What is summed: numerator and denominator over known minutes [STEP], minutes by what is known of them (`LATE`:
+    of all that is unknown nothing is due yet), the lowest and highest numerator and denominator of unknown minutes
+    [STEP]; what the baseline expected [STEP], and over how many minutes."""
 
     NUMERATOR = 0
     DENOMINATOR = 1
@@ -38,166 +45,255 @@ class Field(IntEnum):
     DENOMINATOR_HIGH = 9
     EXPECTED = 10
     EXPECTED_KNOWN = 11
+    LATE = 12
 
 
 class KpiSums:
-    """Sums of all KPIs of a scope: arrays [time, KPI, field]."""
+    """Sums of all columns (KPIs first) of a scope: arrays [time, column, field]; of `peaked` columns the peaks too."""
 
-    def __init__(self, kpis: int, calendar: Calendar) -> None:
-        self._kpis = kpis
+    def __init__(self, columns: int, calendar: Calendar, peaked: tuple[int, ...] = ()) -> None:
+        self._columns = columns
         self._calendar = calendar
-        self.start = 0
+        self._peaked = list(peaked)
+        shape = (columns, len(Field))
+        self.minutes, self.hours, self.days = RunningSums(shape), RunningSums(shape), RunningSums(shape)
+        self.peaks = Peaks(len(peaked))
+        self._began = np.full(columns, NEVER, np.int64)
         self.trimmed = False
-        self.minutes: Sums = self._empty(0)
-        self.hours: dict[int, Sums] = {}
-        self.days: dict[int, Sums] = {}
-        self.touched: set[tuple[str, int]] = set()
+        self._edges: dict[int, Sums] = {}
+        self._touched: set[tuple[str, int]] = set()
         self._stored: set[tuple[str, int]] = set()
-        self._prefix: Sums | None = None
-
-    def _empty(self, n: int) -> Sums:
-        return np.zeros((n, self._kpis, len(Field)), np.int64)
+        self._swept: dict[str, int] = {}
+        self._day = (0, 0, 0)
 
     @property
     def end(self) -> int:
         """The first minute not summed yet."""
-        return self.start + len(self.minutes)
+        return self.minutes.end
 
     def oldest(self) -> int:
         """The first minute that may still be set: none before those held, once older ones were forgotten."""
-        return self.start if self.trimmed else 0
+        return self.minutes.start if self.trimmed else 0
 
     def put(self, start: int, sums: Sums) -> None:
         """Sets the sums of consecutive minutes from `start` on; later ones that are held stay."""
-        self._prefix = None
-        if not len(self.minutes):
-            self.start = start
-        if start < self.start:
-            self.minutes = np.concatenate([self._empty(self.start - start), self.minutes])
-            self.start = start
-        if start > self.end:
-            sums = np.concatenate([self._empty(start - self.end), sums])
-            start = self.end
-        low, high = start - self.start, start - self.start + len(sums)
-        if high > len(self.minutes):
-            self.minutes = np.concatenate([self.minutes, self._empty(high - len(self.minutes))])
-        difference = sums - self.minutes[low:high]
-        self.minutes[low:high] = sums
-        minute = start + np.arange(len(sums))
-        self._add(self.hours, "hour", minute // 60, difference)
-        days = self._day_of(minute)
-        self._add(self.days, "day", days, difference)
+        if not len(sums):
+            return
+        if len(self.minutes) and start > self.end:
+            nothing = np.zeros((start - self.end, *sums.shape[1:]), np.int64)
+            nothing[..., Field.UNBOUNDED] = 1
+            sums, start = np.concatenate([nothing, sums]), self.end
+        self._began = np.minimum(self._began, start)
+        difference = self.minutes.put(start, sums)
+        end = start + len(sums)
+        hours = np.arange(start // HOUR_MINUTES, (end - 1) // HOUR_MINUTES + 1)
+        self.hours.add(int(hours[0]), _grouped(difference, hours[1:] * HOUR_MINUTES - start))
+        days = self._days(start, end)
+        inner = np.array([at for _, at, _ in days[1:]], np.int64) - start
+        self.days.add(days[0][0], _grouped(difference, inner))
+        self._touched.update(("hour", hour) for hour in hours.tolist())
+        self._touched.update(("minutes", hour) for hour in hours.tolist())
+        self._touched.update(("day", day) for day, _, _ in days)
+        if self._peaked:
+            self._put_peaks(start)
 
-    def _add(self, rows: dict[int, Sums], kind: str, key: NDArray[np.int64], difference: Sums) -> None:
-        edges = np.flatnonzero(np.diff(key, prepend=key[0] - 1)) if len(key) else key
-        if len(edges):
-            for at, total in zip(key[edges].tolist(), np.add.reduceat(difference, edges, axis=0), strict=True):
-                rows[at] = rows[at] + total if at in rows else total
-                self.touched.add((kind, at))
+    def _put_peaks(self, start: int) -> None:
+        """Works out the whole quarter hours from the one that holds `start` on."""
+        slots = np.arange(start // QUARTER, self.end // QUARTER)
+        if not len(slots):
+            return
+        sums = self.minutes.between(slots * QUARTER, (slots + 1) * QUARTER)[:, self._peaked]
+        bounded = sums[..., Field.UNBOUNDED] == 0
+        bounded &= slots[:, None] * QUARTER >= np.maximum(self._began[self._peaked], self.minutes.start)
+        amount = sums[..., Field.NUMERATOR]
+        low, high = (amount + sums[..., field] for field in (Field.NUMERATOR_LOW, Field.NUMERATOR_HIGH))
+        values = quarter_values(amount, low, high, sums[..., Field.KNOWN], bounded)
+        day_of = {}
+        for day, first, end in self._days(int(slots[0]) * QUARTER, self.end):
+            day_of.update(dict.fromkeys(range(first // QUARTER, end // QUARTER), day))
+        self.peaks.put(int(slots[0]), values, day_of)
 
-    def _day_of(self, minute: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The first minute of the local day that holds each minute."""
-        found = np.empty(len(minute), np.int64)
-        at = 0
-        while at < len(minute):
-            day = self._calendar.day(int(minute[at]) * MINUTE)
-            high = int(np.searchsorted(minute, day.end // MINUTE))
-            found[at:high] = day.start // MINUTE
-            at = high
+    def _days(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """The local days that touch [start, end): ordinal, first minute, minute after the last."""
+        found = []
+        at = start
+        while at < end:
+            if not self._day[1] <= at < self._day[2]:
+                day = self._calendar.day(at * MINUTE)
+                ordinal = self._calendar.local(day.start).toordinal()
+                self._day = (ordinal, day.start // MINUTE, day.end // MINUTE)
+            found.append(self._day)
+            at = self._day[2]
         return found
 
     def trim(self) -> None:
-        """Forgets what no window reaches any more."""
-        self._prefix = None
-        extra = len(self.minutes) - MINUTES_KEPT
-        if extra > 0:
-            self.minutes = self.minutes[extra:]
-            self.start += extra
-            self.trimmed = True
-        for rows, oldest in (
-            (self.hours, self.end // 60 - HOURS_KEPT),
-            (self.days, self.end - DAYS_KEPT * DAY // MINUTE),
-        ):
-            for key in [key for key in rows if key < oldest]:
-                del rows[key]
+        """Forgets what no window reaches any more, an hour at a time."""
+        first = (self.end - FINE_KEPT) // HOUR_MINUTES * HOUR_MINUTES
+        if not len(self.minutes) or first <= self.minutes.start:
+            return
+        for at in self._window_starts(self.minutes.start, first):
+            self._edges[at] = self.minutes.before(at).copy()
+        self.minutes.drop_before(first)
+        self._edges = {at: total for at, total in self._edges.items() if at >= self.end - MINUTES_KEPT}
+        self.trimmed = True
+        self.hours.drop_before(self.end // HOUR_MINUTES - HOURS_KEPT)
+        now = self._days(self.end - 1, self.end)[0][0]
+        reach = self._calendar.begun((self.end - 1) * MINUTE - REACH_US)
+        self.days.drop_before(min(now - DAYS_KEPT, self._calendar.local(reach).toordinal()))
+        self.peaks.drop_before(self._first_quarter(), self.hours.start, self.days.start)
 
-    def between(self, starts: NDArray[np.int64], ends: NDArray[np.int64], coarse: str = "") -> Sums:
+    def _window_starts(self, start: int, end: int) -> list[int]:
+        """The minutes of [start, end) at which a shift or a local day begins."""
+        shifts = [period.start // MINUTE for period in self._calendar.shifts(start * MINUTE, end * MINUTE)]
+        days = [first for _, first, _ in self._days(start, end)]
+        return [at for at in (*shifts, *days) if start <= at < end]
+
+    def between(self, starts: Ints, ends: Ints, coarse: str = "") -> Sums:
         """Sums over [start, end) for each pair of minutes.
 
-        Pairs that begin before the minutes held need `coarse`: "hour" or "day", whose whole rows then carry the older
-        part; their starts lie on such a row's start.
+        Pairs that may begin before the minutes held need `coarse`: "hour" for pairs of whole hours, "day" for such as
+        begin with a local day.
         """
-        if self._prefix is None:
-            self._prefix = np.concatenate([self._empty(1), np.cumsum(self.minutes, axis=0)])
-        prefix = self._prefix
-        joint = starts.copy()
-        older = (starts < self.start) & self.trimmed
-        if older.any() and coarse:
-            if coarse == "hour":
-                joint[older] = -(-self.start // 60) * 60
-            else:
-                first = self._calendar.day(self.start * MINUTE)
-                joint[older] = (first.end if first.start < self.start * MINUTE else first.start) // MINUTE
-        low = np.clip(joint - self.start, 0, len(self.minutes))
-        high = np.clip(ends - self.start, 0, len(self.minutes))
-        total: Sums = prefix[np.maximum(high, low)] - prefix[low]
-        if older.any() and coarse:
-            total = total + self._rows(starts, joint, coarse)
-        return total
+        if coarse == "hour":
+            return self.hours.between(starts // HOUR_MINUTES, ends // HOUR_MINUTES)
+        if coarse == "day":
+            days = self.day_spans(starts, ends)
+            first, last, midnight = (np.array(column, np.int64) for column in zip(*days, strict=True))
+            return self.days.between(first, last) + self._fine(midnight, ends)
+        return self._fine(starts, ends)
 
-    def _rows(self, starts: NDArray[np.int64], ends: NDArray[np.int64], coarse: str) -> Sums:
-        rows, unit = (self.hours, 60) if coarse == "hour" else (self.days, 1)
-        keys = np.array(sorted(rows), np.int64)
-        if not len(keys):
-            return self._empty(len(starts))
-        prefix = np.concatenate([self._empty(1), np.cumsum(np.stack([rows[key] for key in keys.tolist()]), axis=0)])
-        low, high = np.searchsorted(keys, -(-starts // unit)), np.searchsorted(keys, ends // unit)
-        found: Sums = prefix[np.maximum(high, low)] - prefix[low]
+    def day_spans(self, starts: Ints, ends: Ints) -> list[tuple[int, int, int]]:
+        """Of each pair the local day of its first minute, that of its last one, and when that last one began."""
+        found = []
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            first = self._calendar.local(start * MINUTE).toordinal()
+            last, midnight, after = self._days(end - 1, end)[0]
+            found.append((first, last + 1, end) if after == end else (first, last, midnight))
         return found
 
+    def _fine(self, starts: Ints, ends: Ints) -> Sums:
+        total = self.minutes.between(starts, ends)
+        for row in np.flatnonzero(starts < self.minutes.start).tolist():
+            if (edge := self._edges.get(int(starts[row]))) is not None:
+                total[row] = self.minutes.before(int(ends[row])) - edge
+        return total
+
+    def whole(self, starts: Ints, coarse: str = "") -> NDArray[np.bool_]:
+        """Whether each column was summed, and is still held, from each window's start on: [window, column]."""
+        if coarse == "day":
+            days = np.array([self._calendar.local(start * MINUTE).toordinal() for start in starts.tolist()], np.int64)
+            held = days >= self.days.start
+        elif coarse == "hour":
+            held = starts >= self.hours.start * HOUR_MINUTES
+        else:
+            held = (starts >= self.minutes.start) | np.array([start in self._edges for start in starts.tolist()])
+        found: NDArray[np.bool_] = (starts[:, None] >= self._began) & held[:, None]
+        return found
+
+    def _oldest(self) -> dict[str, int]:
+        """The first slot that is stored of each kind of row."""
+        return {
+            "minutes": self.minutes.start // HOUR_MINUTES,
+            "hour": self.hours.start,
+            "day": self.days.start,
+            "peak quarter": self._first_quarter(),
+            "peak hour": self.hours.start,
+            "peak day": self.days.start,
+        }
+
+    def _first_quarter(self) -> int:
+        """The quarter hours of a local day that may still be corrected are held whole."""
+        return (self.minutes.start - (MINUTES_KEPT - FINE_KEPT)) // QUARTER
+
     def checkpoint(self) -> list[tuple[str, int, bytes | None]]:
-        """Rows touched since the last checkpoint: hours (with their minutes while these are held) and days."""
-        rows: list[tuple[str, int, bytes | None]] = []
-        for kind, at in sorted(self.touched):
-            source = self.hours if kind == "hour" else self.days
-            if at not in source:
-                continue
-            groups = {"sum": {"sum": source[at]}}
-            if kind == "hour":
-                low, high = max(at * 60 - self.start, 0), max(at * 60 + 60 - self.start, 0)
-                groups["minutes"] = {"start": np.array([self.start + low]), "sums": self.minutes[low:high]}
-            rows.append((f"sum {kind}", at, pack(groups)))
-            self._stored.add((kind, at))
-        self.touched.clear()
-        gone = [(kind, at) for kind, at in self._stored if at not in (self.hours if kind == "hour" else self.days)]
-        for kind, at in gone:
-            self._stored.discard((kind, at))
-            rows.append((f"sum {kind}", at, None))
+        """Rows touched since the last checkpoint: minutes by the hour, hours, days, peaks; edges when one was added."""
+        oldest = self._oldest()
+        self._touched |= {(f"peak {level}", at) for level, at in self.peaks.touched}
+        self.peaks.touched.clear()
+        rows: list[tuple[str, int, bytes | None]] = [
+            (f"sum {kind}", at, pack({"sum": self._row(kind, at)}))
+            for kind, at in sorted(self._touched)
+            if at >= oldest[kind]
+        ]
+        if rows:
+            rows.append(("sum began", 0, pack({"sum": {"began": self._began}})))
+        if oldest["minutes"] != self._swept.get("minutes") and self._edges:
+            since = self.minutes.before(self.minutes.start)
+            totals = np.array([since - total for total in self._edges.values()])
+            rows.append(("sum edges", 0, pack({"sum": {"at": np.array(list(self._edges)), **_sparse(totals)}})))
+        self._stored |= {one for one in self._touched if one[1] >= oldest[one[0]]}
+        self._touched.clear()
+        # rows grow old once an hour: only then are they gone through
+        if oldest != self._swept:
+            for kind, at in sorted(one for one in self._stored if one[1] < oldest[one[0]]):
+                self._stored.discard((kind, at))
+                rows.append((f"sum {kind}", at, None))
+            self._swept = oldest
         return rows
 
+    def _row(self, kind: str, at: int) -> dict[str, Sums]:
+        """What is stored of one slot."""
+        if kind in PEAK_LEVELS:
+            return {"peak": self.peaks.level(PEAK_LEVELS[kind])[at], "columns": np.array(self._peaked)}
+        if kind == "minutes":
+            first, last = at * HOUR_MINUTES, (at + 1) * HOUR_MINUTES
+            return {"start": np.array([max(first, self.minutes.start)]), **_sparse(self.minutes.values(first, last))}
+        return _sparse((self.hours if kind == "hour" else self.days).values(at, at + 1))
+
     def restore(self, rows: list[tuple[str, int, bytes]], columns: list[int | None]) -> None:
-        """Takes back what `checkpoint` gave; `columns` says which stored KPI each of today's was (None: a new one)."""
+        """Takes back what `checkpoint` gave; `columns` says which stored column each of today's was (None: new)."""
+        known = np.array([number for number, was in enumerate(columns) if was is not None], np.intp)
+        taken = np.array([was for was in columns if was is not None], np.intp)
+        counted: set[int | None] = set()
 
-        def today(stored: Sums) -> Sums:
-            found = np.zeros((*stored.shape[:-2], self._kpis, len(Field)), np.int64)
-            for number, was in enumerate(columns):
-                if was is not None:
-                    found[..., number, :] = stored[..., was, :]
-            return found
+        def widened(part: dict[str, Sums]) -> Sums:
+            values = np.zeros((len(part["values"]), self._columns, len(Field)), np.int64)
+            values[:, known[:, None], part["fields"]] = part["values"][:, taken]
+            return values
 
-        minutes: list[tuple[int, Sums]] = []
+        edges: dict[str, Sums] = {"at": np.empty(0, np.int64)}
         for kind, at, body in sorted(rows):
-            if kind not in ("sum hour", "sum day"):
+            if not kind.startswith("sum "):
                 continue
-            groups, _ = unpack(body)
-            name = kind.removeprefix("sum ")
-            (self.hours if name == "hour" else self.days)[at] = today(groups["sum"]["sum"])
+            name, stored = kind.removeprefix("sum "), unpack(body)[0]["sum"]
+            if name == "began":
+                self._began[known] = stored["began"][taken]
+                continue
+            if name == "edges":
+                edges = stored
+                continue
             self._stored.add((name, at))
-            if "minutes" in groups and len(groups["minutes"]["sums"]):
-                minutes.append((int(groups["minutes"]["start"][0]), today(groups["minutes"]["sums"])))
-        if minutes:
-            end = minutes[-1][0] + len(minutes[-1][1])
-            minutes = [part for part in minutes if part[0] >= end - MINUTES_KEPT - 60]
-            self.start = minutes[0][0]
-            self.minutes = np.concatenate([part for _, part in minutes])
-            self.trimmed = min(self.hours) < self.start // 60
+            if name.startswith("peak "):
+                was = stored["columns"].tolist()
+                counted.update(was)
+                row = self.peaks.nothing()
+                for number, column in enumerate(self._peaked):
+                    if columns[column] in was:
+                        row[number] = stored["peak"][was.index(columns[column])]
+                self.peaks.level(PEAK_LEVELS[name])[at] = row
+                continue
+            values = widened(stored)
+            held = {"hour": self.hours, "day": self.days, "minutes": self.minutes}[name]
+            held.add(int(stored["start"][0]) if name == "minutes" else at, values)
+        if len(edges["at"]):
+            since = self.minutes.before(self.minutes.start)
+            self._edges = dict(zip(edges["at"].tolist(), since - widened(edges), strict=True))
+        # quarter hours that nobody counted may have been the highest
+        uncounted = [one for one in self._peaked if columns[one] not in counted]
+        self._began[uncounted] = np.maximum(self._began[uncounted], self.end)
+        self.trimmed = len(self.hours) > 0 and self.hours.start < self.minutes.start // HOUR_MINUTES
+        self.trim()
+
+
+def _grouped(rows: Sums, edges: Ints) -> Sums:
+    """Sums of consecutive rows, parted before each edge."""
+    if not len(edges):
+        return rows.sum(axis=0, keepdims=True) if len(rows) > 1 else rows
+    found: Sums = np.add.reduceat(rows, np.concatenate([[0], edges]), axis=0)
+    return found
+
+
+def _sparse(values: Sums) -> dict[str, Sums]:
+    """Rows [time, column, field] without the fields that are 0 throughout."""
+    fields = np.flatnonzero(values.any(axis=(0, 1)))
+    return {"fields": fields, "values": values[..., fields]}

@@ -1,140 +1,215 @@
-"""A KPI's terms minute by minute: amounts in STEP, whether they are known, and what they may be where they are not."""
+"""KPI terms minute by minute: amounts in STEP, whether they are known, and what they may be where they are not.
+
+All terms of a scope are worked out together: columns of the points they name are stacked once, terms of one kind share
+their array operations, and what only depends on the description (factors, prices, bounds) is compiled beforehand.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kpis import terms as science
-from kpis.factors import factor_series
-from kpis.tariffs import price_series
+from kpis.tariffs import Prices
+from pipeline import derived
+from pipeline.editions import QUANTITIES, factor_values
 from pipeline.facts import KNOWN_COVERAGE
-from pipeline.minutes import STEP, Minutes
-from pipeline.plans import PlantPlan, PointPlan
-from plant.model import Kind, Term
+from pipeline.minutes import Minutes
+from pipeline.point_plan import PointPlan
+from plant.calendar import Calendar
+from plant.model import Kind, Plant, Term
 from plant.reading import MINUTE, Quality
 
+if TYPE_CHECKING:
+    from pipeline.plans import PlantPlan
+
 Floats = NDArray[np.float64]
-UNBOUNDED = np.inf
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Facts = Mapping[str, Minutes]
+STEPS = 1_000_000
+COLUMNS = ("amount", "has", "coverage", "estimated", "quality")
+LATE_KINDS = frozenset({Kind.INTERVAL, Kind.COUNT, Kind.SAMPLE})
+LINEAR = frozenset({"amount", "stock", "cost", *QUANTITIES})
 
 
 @dataclass
 class Amounts:
-    """One term over consecutive minutes: float64 amounts [STEP, whole numbers] and what is known of them.
+    """Terms over consecutive minutes, [term, minute]: float64 amounts [STEP, whole numbers] and what is known of them.
 
     `low` and `high` are what an amount may have been: the amount itself where it was measured, anything that the
-    declared range allows where it is unknown or estimated.
+    declared range allows where it is unknown or estimated. `due` is false where what is unknown comes late by nature.
     """
 
     amount: Floats
-    known: NDArray[np.bool_]
+    known: Bools
     low: Floats
     high: Floats
-    estimated: NDArray[np.bool_]
-    suspect: NDArray[np.bool_]
+    estimated: Bools
+    suspect: Bools
+    due: Bools
+
+    def of(self, number: int) -> Amounts:
+        """One term's columns, [minute]."""
+        return Amounts(*(getattr(self, field.name)[number] for field in fields(self)))
 
 
-def evaluate(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> Amounts:
-    """The amounts of a term; `facts` holds the same minutes of every point it names."""
-    point = plan.points[term.point]
-    own = facts[term.point]
-    minutes = (own.start + np.arange(len(own.amount), dtype=np.int64)) * MINUTE
-    parts = [facts[name] for name in term.names()]
-    known = np.logical_and.reduce([known_minutes(part) for part in parts])
-    if term.as_ == "hours":
-        amount = np.where(known, 1 / 60, 0.0)
-        low, high = amount, np.full(len(own.amount), 1 / 60)
-    elif term.as_ in ("load", "cooling", "normalised_flow"):
-        amount, low, high = _derived(plan, term, facts)
-    else:
-        factor = _factor(plan, term, point, minutes)
-        amount = own.amount * STEP * factor
-        known &= np.isfinite(factor)
-        low, high = _span(point, own, amount=True)
-        low, high = low * factor, high * factor
-    known &= np.isfinite(amount)
-    low, high = low * term.times, high * term.times
-    with np.errstate(invalid="ignore"):
-        low, high = np.minimum(low, high), np.maximum(low, high)
-    return Amounts(
-        _steps(np.where(known, amount * term.times, 0.0)),
-        known,
-        _steps(np.nan_to_num(low, nan=-UNBOUNDED, neginf=-UNBOUNDED)),
-        _steps(np.nan_to_num(high, nan=UNBOUNDED, posinf=UNBOUNDED)),
-        np.logical_or.reduce([part.estimated > 0 for part in parts]),
-        np.logical_or.reduce([part.quality == Quality.SUSPECT for part in parts]),
-    )
-
-
-def known_minutes(facts: Minutes) -> NDArray[np.bool_]:
+def known_minutes(facts: Minutes) -> Bools:
     """The minutes whose amount or mean counts: covered to at least nine tenths."""
     return facts.has & (facts.coverage >= KNOWN_COVERAGE)
 
 
-def _steps(amount: Floats) -> Floats:
-    return np.rint(amount / STEP)
+def evaluate(plan: PlantPlan, term: Term, facts: Facts, n: int | None = None) -> Amounts:
+    """The amounts of one term over the last `n` minutes (all) of `facts`, the same of every point it names.
 
-
-def _factor(plan: PlantPlan, term: Term, point: PointPlan, minutes: NDArray[np.int64]) -> Floats:
-    carrier = plan.plant.points[term.point].carrier or ""
-    if term.as_ == "amount":
-        return np.ones(len(minutes))
-    if term.as_ == "cost":
-        return price_series(plan.plant, carrier, minutes, plan.zone)
-    quantity = term.as_
-    assert quantity in ("energy", "co2_direct", "co2_location", "co2_market")
-    return factor_series(plan.plant, carrier, quantity, minutes, plan.zone)[0]
-
-
-def _span(point: PointPlan, facts: Minutes, amount: bool) -> tuple[Floats, Floats]:
-    """What each minute is: measured ones as they are, others anything the point's declared range allows.
-
-    An interval's amount is exact, only its course within the span is estimated: it stays as it is.
+    The first minute of a term `stock` is unknown when no minute before it is there.
     """
-    known = known_minutes(facts)
-    sure = known & ((facts.estimated == 0) | (point.kind is Kind.INTERVAL))
-    value = facts.amount * STEP if amount else facts.mean
-    low, high = point.low, point.high
-    if not amount and point.range:
-        low, high = point.range
-    least = np.where(known, np.minimum(value, low), low)
-    most = np.where(known, np.maximum(value, high), high)
-    return np.where(sure, value, least), np.where(sure, value, most)
+    n = len(facts[term.point].amount) if n is None else n
+    return Terms(plan.plant, plan.points, plan.calendar, [term]).amounts(facts, n).of(0)
 
 
-def _derived(plan: PlantPlan, term: Term, facts: dict[str, Minutes]) -> tuple[Floats, Floats, Floats]:
-    own = facts[term.point]
-    if term.as_ == "load":
-        assert term.flow is not None
-        flow = facts[term.flow]
-        amount = science.load(own.mean, flow.units())
-        c = _span(plan.points[term.point], own, amount=False)
-        q = _span(plan.points[term.flow], flow, amount=True)
-        return amount, *_product(c, q, 1e-3)
-    if term.as_ == "cooling":
-        assert term.supply is not None and term.return_ is not None
-        supply, back = facts[term.supply], facts[term.return_]
-        amount = science.cooling(own.mean, supply.mean, back.mean)
-        flow_span = _span(plan.points[term.point], own, amount=False)
-        cold = _span(plan.points[term.supply], supply, amount=False)
-        warm = _span(plan.points[term.return_], back, amount=False)
-        return amount, *_product(
-            flow_span, (warm[0] - cold[1], warm[1] - cold[0]), science.WATER_HEAT_KWH_PER_M3_K / 60
+class Terms:
+    """Terms compiled for evaluation; `names` are the points they read."""
+
+    def __init__(
+        self, plant: Plant, points: Mapping[str, PointPlan], calendar: Calendar, terms: Sequence[Term]
+    ) -> None:
+        self.names = tuple(dict.fromkeys(name for term in terms for name in term.names()))
+        row = {name: number for number, name in enumerate(self.names)}
+        own = [points[name] for name in self.names]
+        self._amount_bounds = _column([bound * STEPS for bound in (point.low, point.high)] for point in own)
+        self._mean_bounds = _column(_mean_bounds(point) for point in own)
+        self._exact = np.array([[point.kind is Kind.INTERVAL] for point in own], np.bool_)
+        late = [point.kind in LATE_KINDS for point in own]
+        # a level counts by what was taken out of it: such rows follow those of the points themselves
+        stocks = [term.point for term in terms if term.as_ in LINEAR and points[term.point].kind is Kind.LEVEL]
+        self._stock = np.array([row[name] for name in dict.fromkeys(stocks)], np.intp)
+        taken = {name: len(own) + number for number, name in enumerate(dict.fromkeys(stocks))}
+        self._stock_bounds = _column([bound * STEPS for bound in _mean_bounds(points[name])] for name in taken)
+        counted = [taken.get(term.point, row[term.point]) if term.as_ in LINEAR else row[term.point] for term in terms]
+        self._reads = np.array(
+            [one for at, term in zip(counted, terms, strict=True) for one in (at, *(row[n] for n in term.names()[1:]))],
+            np.intp,
         )
-    names = (term.temperature, term.feed_pressure, term.concentrate_pressure, term.permeate_pressure)
-    temperature, feed, concentrate, permeate = (facts[name or ""].mean for name in names)
-    assert term.design_pressure is not None
-    amount = science.normalised_flow(own.units(), temperature, feed, concentrate, permeate, term.design_pressure)
-    parts = [facts[name] for name in term.names()]
-    sure = np.logical_and.reduce([known_minutes(part) & (part.estimated == 0) for part in parts])
-    return amount, np.where(sure, amount, -UNBOUNDED), np.where(sure, amount, UNBOUNDED)
+        self._late = np.array([*late, *(False for _ in taken)], np.bool_)[:, None]
+        self._first = np.cumsum([0, *(len(term.names()) for term in terms)])[:-1]
+        self._count = len(terms)
+        self._linear = np.array([i for i, term in enumerate(terms) if term.as_ in LINEAR], np.intp)
+        linear = [terms[i] for i in self._linear.tolist()]
+        self._linear_point = np.array([counted[i] for i in self._linear.tolist()], np.intp)
+        self._since, self._factor = factor_values(plant, calendar, linear)
+        carriers = [plant.points[term.point].carrier or "" if term.as_ == "cost" else None for term in linear]
+        self._prices = [
+            (np.flatnonzero([one == carrier for one in carriers]), Prices(plant, carrier, calendar.zone))
+            for carrier in dict.fromkeys(one for one in carriers if one is not None)
+        ]
+        kinds = dict.fromkeys(term.as_ for term in terms if term.as_ not in LINEAR)
+        self._derived: list[tuple[NDArray[np.intp], Floats, derived.Work]] = []
+        for kind in kinds:
+            rows = [i for i, term in enumerate(terms) if term.as_ == kind]
+            times = np.array([[terms[i].times * STEPS] for i in rows])
+            work = derived.WORK[kind](plant, row, [terms[i] for i in rows])
+            self._derived.append((np.array(rows, np.intp), times, work))
+        needed = [
+            ("mean", any(kind not in ("demand", "hours", "reference_drainage") for kind in kinds)),
+            ("last", bool(stocks)),
+        ]
+        self._columns = (*COLUMNS, *(name for name, used in needed if used))
+
+    def amounts(self, facts: Facts, n: int) -> Amounts:
+        """The terms over the last `n` minutes of `facts`, which hold the same minutes of every point.
+
+        A minute more before them tells what a term `stock` began with.
+        """
+        stacked = {name: np.array([getattr(facts[point], name) for point in self.names]) for name in self._columns}
+        first = facts[self.names[0]].start
+        known = stacked["has"] & (stacked["coverage"] >= KNOWN_COVERAGE)
+        estimated, suspect = stacked["estimated"] > 0, stacked["quality"] == Quality.SUSPECT
+        sure = known & (~estimated | self._exact)
+        amount = derived.Spanned.of(stacked["amount"].astype(np.float64), known, sure, self._amount_bounds)
+        minute = first + np.arange(known.shape[1], dtype=np.int64)
+        inputs = None
+        if self._derived:
+            mean = amount
+            if "mean" in stacked:
+                mean = derived.Spanned.of(stacked["mean"], known, sure, self._mean_bounds)
+            inputs = derived.Inputs(minute, known, sure, amount.scaled(1 / STEPS), mean)
+        if len(self._stock):
+            rows = self._stock
+            last = stacked["last"][rows] * STEPS
+            amount = amount.join(derived.Spanned.stock(last, known[rows], sure[rows], self._stock_bounds))
+            known = np.concatenate([known, _both(known[rows], np.logical_and)])
+            estimated = np.concatenate([estimated, _both(estimated[rows], np.logical_or)])
+            suspect = np.concatenate([suspect, _both(suspect[rows], np.logical_or)])
+        terms_known = np.logical_and.reduceat(known[self._reads], self._first)
+        due = ~np.logical_and.reduceat((known | self._late)[self._reads], self._first)
+        out = Amounts(
+            np.zeros(terms_known.shape),
+            terms_known,
+            np.zeros(terms_known.shape),
+            np.zeros(terms_known.shape),
+            np.logical_or.reduceat(estimated[self._reads], self._first),
+            np.logical_or.reduceat(suspect[self._reads], self._first),
+            due,
+        )
+        if len(self._linear):
+            factor = self._factors(minute)
+            rows, point = self._linear, self._linear_point
+            out.amount[rows] = amount.value[point] * factor
+            with np.errstate(invalid="ignore"):
+                out.low[rows], out.high[rows] = (
+                    np.where(factor == 0, 0.0, bound[point] * factor) for bound in (amount.low, amount.high)
+                )
+        if inputs is not None:
+            for rows, times, work in self._derived:
+                found = work(inputs)
+                with np.errstate(invalid="ignore"):
+                    out.amount[rows], out.low[rows], out.high[rows] = (
+                        one * times for one in (found.value, found.low, found.high)
+                    )
+        return self._finished(out, known.shape[1] - n)
+
+    def _factors(self, minute: Ints) -> Floats:
+        """What each linear term's amounts are multiplied by: [term, minute], or [term, 1] where it does not change."""
+        stretch = np.searchsorted(self._since, minute * MINUTE, "right")
+        constant = not self._prices and stretch[0] == stretch[-1]
+        factor: Floats = self._factor[:, stretch[:1] if constant else stretch]
+        for rows, prices in self._prices:
+            factor[rows] *= prices.at(minute * MINUTE)
+        return factor
+
+    def _finished(self, out: Amounts, lead: int) -> Amounts:
+        """Whole STEPs, bounds in order, unknown what is not finite; without the `lead` minutes before the first."""
+        with np.errstate(invalid="ignore"):
+            low, high = np.minimum(out.low, out.high), np.maximum(out.low, out.high)
+        finite = np.isfinite(out.amount)
+        missing = out.known & ~finite
+        known = out.known & finite
+        return Amounts(
+            np.rint(np.where(known, out.amount, 0.0))[:, lead:],
+            known[:, lead:],
+            np.rint(np.where(np.isnan(low) | missing, -np.inf, low))[:, lead:],
+            np.rint(np.where(np.isnan(high) | missing, np.inf, high))[:, lead:],
+            out.estimated[:, lead:],
+            out.suspect[:, lead:],
+            (out.due | missing)[:, lead:],
+        )
 
 
-def _product(a: tuple[Floats, Floats], b: tuple[Floats, Floats], times: float) -> tuple[Floats, Floats]:
-    """The range of a product whose factors lie in ranges; a range without bounds leaves none."""
-    with np.errstate(invalid="ignore"):
-        corners = np.stack([a[i] * b[j] * times for i in (0, 1) for j in (0, 1)])
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    return np.where(np.isnan(low), -UNBOUNDED, low), np.where(np.isnan(high), UNBOUNDED, high)
+def _both(minutes: Bools, combine: np.ufunc) -> Bools:
+    """Of each minute and the one before it; false in the first one."""
+    first = np.zeros((len(minutes), 1), np.bool_)
+    return np.concatenate([first, combine(minutes[:, 1:], minutes[:, :-1])], axis=1)
+
+
+def _mean_bounds(point: PointPlan) -> tuple[float, float]:
+    return point.range or (-np.inf, np.inf)
+
+
+def _column(bounds: object) -> tuple[Floats, Floats]:
+    """Pairs of bounds as two columns [point, 1]."""
+    both = np.array(list(bounds), np.float64).reshape(-1, 2)  # type: ignore[call-overload]
+    return both[:, :1], both[:, 1:]

@@ -1,120 +1,190 @@
 """State of a process unit between steps, and its rows.
 
-Readings and minute facts are held for the horizon and two hours more, so that a reading up to a day late can be judged
-and counted anew where it belongs.
+Only what is not settled is held: the readings of open minutes, and before them those that the next minute's facts or
+judgement begin from. Older readings lie in the historian; `odd` says which of those cannot be begun from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from historian.store import StateRow
-from pipeline.minutes import COLUMNS, Minutes, chained
+from pipeline.columns import Columns
 from pipeline.plans import HORIZON
-from pipeline.rows import Columns, join, pack, unpack
-from pipeline.series import Series
+from pipeline.rows import pack, unpack
+from pipeline.series import Floats, Ints
 from plant.reading import HOUR, MINUTE
 
 KEPT_US = HORIZON + 2 * HOUR
-SERIES_COLUMNS = ("time", "value", "status", "suspect", "total")
+COLUMNS = ("point", "time", "value", "status", "suspect", "total")
+NEVER = -(2**62)
+PER_POINT: dict[str, tuple[str, float]] = {
+    "complete_from": ("i8", NEVER),
+    "run_since": ("i8", NEVER),
+    "run_end": ("i8", NEVER),
+    "run_value": ("f8", np.nan),
+    "frozen": ("?", False),
+}
+
+
+@dataclass
+class Moved:
+    """In which minutes, from `start` on, a witness is known to have moved."""
+
+    start: int
+    flags: NDArray[np.bool_]
+
+    def put(self, start: int, flags: NDArray[np.bool_]) -> None:
+        """Sets minutes from `start` on; what lies between was not seen to move."""
+        first, end = min(start, self.start), max(start + len(flags), self.start + len(self.flags))
+        whole = np.zeros(end - first, np.bool_)
+        whole[self.start - first : self.start - first + len(self.flags)] = self.flags
+        whole[start - first : start - first + len(flags)] = flags
+        self.start, self.flags = first, whole
+
+    def us(self, begin_us: int, end_us: int) -> int:
+        """How long it moved within [begin, end), in whole minutes [µs]."""
+        low, high = begin_us // MINUTE - self.start, -(-end_us // MINUTE) - self.start
+        return int(np.count_nonzero(self.flags[max(low, 0) : max(high, 0)])) * MINUTE
+
+    def drop_before(self, minute: int) -> None:
+        """Forgets older minutes."""
+        low = min(max(minute - self.start, 0), len(self.flags))
+        self.start, self.flags = self.start + low, self.flags[low:]
 
 
 @dataclass
 class UnitState:
-    """`settled` is the first minute not settled yet; `heard` the newest source time of each device; `whole`, for points
-    whose older readings were forgotten, the first minute that can still be worked out from readings; `flat` when the
-    flat stretch last found began; `refused`, by point and finding, the span and number of the last readings refused."""
+    """`settled` is the first minute not settled yet; `worked_us` when the unit began, as far as was known then; `heard`
+    the newest source time of each device; `refused`, by point and finding, the span and number of the last readings
+    refused.
+
+    Arrays have a row for each of `names`: readings before `complete_from` [µs] may have been forgotten; `run_since`,
+    `run_end` and `run_value` tell of the latest stretch of equal values; `frozen` says whether it was found frozen.
+    `odd` holds, by point, spans [µs, both ends included] of readings that are used only by looking around, or not used.
+    """
 
     position: int = 0
     settled: int | None = None
     tick_us: int | None = None
     began_us: int | None = None
+    worked_us: int | None = None
     heard: dict[str, int] = field(default_factory=dict)
-    series: dict[str, Series] = field(default_factory=dict)
-    minutes: dict[str, Minutes] = field(default_factory=dict)
-    whole: dict[str, int] = field(default_factory=dict)
-    flat: dict[str, int] = field(default_factory=dict)
     refused: dict[str, list[int]] = field(default_factory=dict)
-    touched: set[int] = field(default_factory=set)
-    stored: set[int] = field(default_factory=set)
+    odd: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    moved: dict[str, Moved] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    complete_from: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    run_since: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    run_end: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    run_value: Floats = field(default_factory=lambda: np.empty(0))
+    frozen: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    held: Columns = field(default_factory=Columns.empty)
+    incoming: list[Columns] = field(default_factory=list)
+    stored: int = 0
+    """How many of `incoming` are stored; they are rows of their own until they are merged."""
+    merged: bool = True
+    """Whether `held` has changed since it was stored."""
+    rows: list[int] = field(default_factory=list)
 
-    def trim(self) -> None:
-        """Forgets what lies more than the horizon and two hours behind."""
-        if self.settled is None:
+    def align(self, names: tuple[str, ...]) -> None:
+        """Puts the rows in the order of a plan's points; points that left it are forgotten, new ones begin."""
+        if names == self.names:
             return
+        was = {name: row for row, name in enumerate(self.names)}
+        rows = np.array([was.get(name, -1) for name in names], np.int64)
+        for name, (kind, none) in PER_POINT.items():
+            old = np.append(getattr(self, name), np.array([none], kind))
+            setattr(self, name, old[rows])
+        to = np.full(len(self.names) + 1, -1, np.int64)
+        to[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+        self.incoming = [_moved(part, to) for part in self.incoming]
+        self.held = _moved(self.held, to).sorted()
+        self.names, self.merged = names, True
+
+    def settle(self, held: Columns, incoming: list[Columns]) -> None:
+        """Takes what is left once minutes have settled."""
+        self.held = replace(held, fresh=np.zeros(len(held), np.bool_))
+        self.incoming, self.stored, self.merged = incoming, 0, True
+        assert self.settled is not None
         edge = self.settled * MINUTE - KEPT_US
-        for name, series in self.series.items():
-            if len(series) and series.time[0] < edge - HOUR and series.drop_before(edge) and len(series):
-                self.whole[name] = -(-int(series.time[0]) // MINUTE)
-                self.touched.update((series.time[series.time < edge] // HOUR).tolist(), [edge // HOUR])
-        for minutes in self.minutes.values():
-            minutes.drop_before(edge // MINUTE)
+        for one in self.moved.values():
+            one.drop_before(edge // MINUTE)
+        for name in [name for name, spans in self.odd.items() if spans[0][1] < edge]:
+            kept = [span for span in self.odd[name] if span[1] >= edge]
+            self.odd[name] = kept
+            if not kept:
+                del self.odd[name]
 
     def checkpoint(self) -> list[StateRow]:
         """The rows touched since the last checkpoint (None: delete), the head always."""
         rows: list[StateRow] = []
-        oldest = (self.settled * MINUTE - KEPT_US) // HOUR - 1 if self.settled is not None else 0
-        # a silent point's last readings may lie far back: their hours stay, emptied of all else, not all hours since
-        heads = {
-            hour
-            for series in self.series.values()
-            for hour in (series.time[: np.searchsorted(series.time, oldest * HOUR)] // HOUR).tolist()
-        }
-        for hour in sorted(hour for hour in self.stored if hour < oldest and hour not in heads):
-            rows.append(("", "hour", hour, None))
-            self.stored.discard(hour)
-        for hour in sorted(heads | {hour for hour in self.touched if hour >= oldest}):
-            rows.append(("", "hour", hour, self._hour(hour)))
-            self.stored.add(hour)
-        self.touched.clear()
+        if self.merged:
+            rows += [("", "in", number, None) for number in self.rows]
+            moved = {
+                f"moved {name}": {"start": np.array([one.start]), "flags": one.flags}
+                for name, one in self.moved.items()
+            }
+            points = {name: getattr(self, name) for name in PER_POINT}
+            groups = {"held": _packed(self.held), "points": points, **moved}
+            rows.append(("", "held", 0, pack(groups, names=self.names, odd=self.odd)))
+            self.rows, self.stored, self.merged = [], 0, False
+        if len(self.incoming) > self.stored:
+            number = self.position
+            fresh = Columns.join(self.incoming[self.stored :])
+            rows.append(("", "in", number, pack({"in": _packed(fresh)})))
+            self.rows.append(number)
+            self.stored = len(self.incoming)
         head = pack(
             {},
             position=self.position,
             settled=self.settled,
             tick_us=self.tick_us,
             began_us=self.began_us,
+            worked_us=self.worked_us,
             heard=self.heard,
-            whole=self.whole,
-            flat=self.flat,
             refused=self.refused,
         )
         return [*rows, ("", "head", 0, head)]
-
-    def _hour(self, hour: int) -> bytes:
-        groups: dict[str, Columns] = {}
-        for name, series in self.series.items():
-            low, high = np.searchsorted(series.time, [hour * HOUR, (hour + 1) * HOUR])
-            if high > low:
-                groups[f"r {name}"] = {column: getattr(series, column)[low:high] for column in SERIES_COLUMNS}
-        for name, minutes in self.minutes.items():
-            part = minutes.cut(hour * 60, hour * 60 + 60)
-            if len(part.amount):
-                groups[f"m {name}"] = {"start": np.array([part.start]), **{c: getattr(part, c) for c in COLUMNS}}
-        return pack(groups)
 
     @classmethod
     def restore(cls, rows: list[tuple[str, int, bytes]]) -> UnitState:
         """The state that its rows describe; a fresh one without rows."""
         state = cls()
-        hours = sorted((start, body) for kind, start, body in rows if kind == "hour")
-        state.stored = {start for start, _ in hours}
-        groups = [unpack(body)[0] for _, body in hours]
-        for group, columns in join(groups).items():
-            kind, name = group.split(" ", 1)
-            if kind == "r":
-                state.series[name] = Series(**{column: columns[column] for column in SERIES_COLUMNS})
-            else:
-                state.minutes[name] = chained(
-                    [
-                        Minutes(int(part[group]["start"][0]), **{c: part[group][c] for c in COLUMNS})
-                        for part in groups
-                        if group in part
-                    ]
-                )
-        for kind, _, body in rows:
+        for kind, start, body in sorted(rows):
+            groups, head = unpack(body)
             if kind == "head":
-                for name, value in unpack(body)[1].items():
+                for name, value in head.items():
                     setattr(state, name, value)
+            elif kind == "held":
+                state.names, state.merged = tuple(head["names"]), False
+                state.odd = {name: [(low, high) for low, high in spans] for name, spans in head["odd"].items()}
+                state.held = _unpacked(groups.pop("held"), fresh=False)
+                for name, column in groups.pop("points").items():
+                    setattr(state, name, column)
+                for name, moved in groups.items():
+                    state.moved[name.removeprefix("moved ")] = Moved(int(moved["start"][0]), moved["flags"])
+            elif kind == "in":
+                state.incoming.append(_unpacked(groups["in"], fresh=True))
+                state.rows.append(start)
+        state.stored = len(state.incoming)
         return state
+
+
+def _packed(columns: Columns) -> dict[str, NDArray[np.generic]]:
+    plain = {name: getattr(columns, name) for name in COLUMNS}
+    return {**plain, "point": columns.point.astype(np.int32)}
+
+
+def _unpacked(plain: dict[str, NDArray[np.generic]], fresh: bool) -> Columns:
+    columns = {**plain, "point": plain["point"].astype(np.int64)}
+    return Columns(**columns, fresh=np.full(len(columns["point"]), fresh))  # type: ignore[arg-type]
+
+
+def _moved(columns: Columns, to: Ints) -> Columns:
+    """Columns whose points have other rows now; those of points that left are dropped."""
+    found = Columns(**{**columns.__dict__, "point": to[columns.point]})
+    return found.take(found.point >= 0)

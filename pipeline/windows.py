@@ -1,13 +1,14 @@
 """Which windows end in a span of settled minutes.
 
 Trailing: 15 min and 1 h at every quarter hour and at the latest minute, 7 d and 30 d every hour, 12 months every local
-midnight. To date, from the plant's calendar: shift (quarter hours and latest), day, month, year and audit period every
-hour; at the period's end the row is its total. A window is [start, end).
+midnight. To date, from the plant's calendar: shift (quarter hours and latest), day, month, year, audit period and the
+plant's own named periods every hour; at the period's end the row is its total. A window is [start, end).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,12 @@ class Spans:
 
 def windows(calendar: Calendar, first: int, end: int) -> list[Spans]:
     """The windows that end in (first, end], both minutes since 1970; `end` is the latest settled minute's end."""
+    return list(_windows(calendar, first, end))
+
+
+# the scopes of a plant settle together: the windows are worked out once for all of them
+@lru_cache(maxsize=8)
+def _windows(calendar: Calendar, first: int, end: int) -> tuple[Spans, ...]:
     fine = _multiples(first, end, QUARTER)
     if end > first and (not len(fine) or fine[-1] != end):
         fine = np.append(fine, end)
@@ -53,10 +60,12 @@ def windows(calendar: Calendar, first: int, end: int) -> list[Spans]:
     for name, of in by_name.items():
         found.append(_periods(name, hourly, [of(int(e - 1) * MINUTE) for e in hourly], "day"))
     audit = calendar.audit()
-    inside = [audit if audit.start < int(e) * MINUTE <= audit.end else None for e in hourly]
+    inside = [audit if audit.holds(int(e - 1) * MINUTE) else None for e in hourly]
     found.append(_periods("audit", hourly, inside, "day"))
     found.append(_periods("12mo", midnights, [_year_before(calendar, int(e)) for e in midnights], "day"))
-    return [spans for spans in found if len(spans.ends)]
+    for name in calendar.periods:
+        found.append(_periods(name, hourly, [calendar.named(name, int(e - 1) * MINUTE) for e in hourly], "day"))
+    return tuple(spans for spans in found if len(spans.ends))
 
 
 def _multiples(first: int, end: int, step: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import date, datetime, time
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -81,4 +81,23 @@ ClockTime = Annotated[
     time,
     BeforeValidator(_clock_time),
     WithJsonSchema({"type": "string", "pattern": r"^([01]?[0-9]|2[0-4]):[0-5][0-9]$", "examples": ["06:00"]}),
+]
+
+
+def _year_day(value: object) -> object:
+    """A date, or a month and day of every year."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and len(value) == len("11-15"):
+            return f"{date.fromisoformat(f'2000-{value}'):%m-%d}"
+        return date.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError(f"'{value}' is no day: write it as 2026-11-15, or as \"11-15\" for every year") from error
+
+
+YearDay = Annotated[
+    date | str,
+    BeforeValidator(_year_day),
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{4}-)?[0-9]{2}-[0-9]{2}$", "examples": ["11-15"]}),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -20,6 +21,10 @@ class Period:
     start: int
     end: int
 
+    def holds(self, time_us: int) -> bool:
+        """Whether a time lies in it."""
+        return self.start <= time_us < self.end
+
 
 class Calendar:
     """The plant's calendar; every question takes and gives UTC microseconds."""
@@ -28,6 +33,7 @@ class Calendar:
         self.zone = ZoneInfo(plant.site.time_zone)
         self._shifts = plant.shifts
         self._audit = plant.audit.period
+        self.periods = plant.periods
 
     def local(self, time_us: int) -> datetime:
         """The local datetime of a time."""
@@ -62,9 +68,28 @@ class Calendar:
         """The shift on duty at a time; None between shifts."""
         day = self.local(time_us).date()
         for period in self._shifts_from(day - timedelta(days=1), 3):
-            if period.start <= time_us < period.end:
+            if period.holds(time_us):
                 return period
         return None
+
+    def named(self, name: str, time_us: int) -> Period | None:
+        """The occurrence of one of the plant's own periods that holds a time; None outside of it."""
+        declared = self.periods[name]
+        day = self.local(time_us).date()
+        for year in (day.year - 1, day.year):
+            first, last = _day_of(declared.since, year), _day_of(declared.until, year)
+            if last < first:
+                last = _day_of(declared.until, year + 1)
+            if first <= day <= last:
+                return Period(name, self.midnight(first), self.midnight(last + timedelta(days=1)))
+        return None
+
+    def begun(self, time_us: int) -> int:
+        """When the first of the periods began that hold a time: year, audit period and the plant's own [µs UTC]."""
+        audit = self.audit()
+        named = [self.named(name, time_us) for name in self.periods]
+        found = [self.year(time_us), audit if audit.holds(time_us) else None, *named]
+        return min(period.start for period in found if period is not None)
 
     def shifts(self, start: int, end: int) -> list[Period]:
         """The shifts that touch [start, end), in order."""
@@ -82,3 +107,11 @@ class Calendar:
                     start = to_us(datetime.combine(day, shift.since, self.zone))
                     found.append(Period(name, start, to_us(datetime.combine(last, shift.until, self.zone))))
             yield from sorted(found, key=lambda period: period.start)
+
+
+def _day_of(day: date | str, year: int) -> date:
+    """A day of a year: itself when it is a date; the last day of February stands for its 29th where there is none."""
+    if isinstance(day, date):
+        return day
+    month, number = (int(part) for part in day.split("-"))
+    return date(year, month, min(number, monthrange(year, month)[1]))

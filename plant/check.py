@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from plant import (
     check_calendar,
     check_carriers,
+    check_kpis,
+    check_made_of,
+    check_periods,
     check_points,
     check_references,
     check_registers,
@@ -25,9 +28,12 @@ CHECKS: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
     check_points.check,
     check_units.check,
     check_terms.check,
+    check_kpis.check,
     check_carriers.check,
+    check_made_of.check,
     check_tariffs.check,
     check_calendar.check,
+    check_periods.check,
     check_targets.check,
 )
 

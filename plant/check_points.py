@@ -19,7 +19,7 @@ _ONLY: dict[str, frozenset[Kind]] = {
     "dip_limit": frozenset({Kind.COUNTER}),
     "exchanges": frozenset({Kind.COUNTER, Kind.NET}),
     "per_hour": SUMMABLE,
-    "carrier": SUMMABLE,
+    "carrier": SUMMABLE | {Kind.LEVEL},
 }
 _NEEDED = {
     "span": (Kind.INTERVAL, "how long a span one value covers, as 'span: 15 min'"),

@@ -18,6 +18,7 @@ _KINDS = {
     "scopes": "process unit",
     "routes": "alarm route",
     "carriers": "carrier",
+    "products": "product",
 }
 
 
@@ -60,9 +61,10 @@ def check(draft: Draft) -> Iterator[Fault]:
 
 
 def carriers(draft: Draft) -> frozenset[str]:
-    """Every carrier that a fuel, a factor or a tariff speaks of."""
+    """Every carrier that is declared, or that a fuel, a factor or a tariff speaks of."""
     entries = (*draft.entries("factors"), *draft.entries("tariffs"))
-    return draft.declared["fuels"] | {str(entry["carrier"]) for entry in entries if "carrier" in entry}
+    known = {str(entry["carrier"]) for entry in entries if "carrier" in entry}
+    return draft.declared["fuels"] | draft.declared["carriers"] | known
 
 
 def _routes(draft: Draft) -> frozenset[str]:
@@ -86,6 +88,9 @@ def _references(plant: Plant) -> Iterator[_Reference]:
         yield ("points", name, "from"), "devices", getattr(one, "device", None)
         yield ("points", name, "moves_with"), "points", getattr(one, "moves_with", None)
         yield ("points", name, "carrier"), "carriers", getattr(one, "carrier", None)
+    for name, carrier in plant.carriers.items():
+        for index, source in enumerate(getattr(carrier, "made_of", ())):
+            yield ("carriers", name, "made_of", index), "carriers", source
     yield from _results(plant)
     if plant.import_ is not None:
         for column, point in getattr(plant.import_, "columns", {}).items():
@@ -96,7 +101,12 @@ def _results(plant: Plant) -> Iterator[_Reference]:
     """References of what is computed: KPIs, baselines, options."""
     for name, kpi in plant.kpis.items():
         yield ("kpis", name, "scope"), "scopes", getattr(kpi, "scope", None)
-        for side in ("numerator", "denominator"):
+        yield ("kpis", name, "product"), "products", getattr(kpi, "product", None)
+        allocate = getattr(kpi, "allocate", None)
+        for key in ("by", "among"):
+            for index, point in enumerate(getattr(allocate, key, ())):
+                yield ("kpis", name, "allocate", key, index), "points", point
+        for side in ("numerator", "denominator", "no_more_than"):
             for index, term in enumerate(getattr(kpi, side, ())):
                 for key, point in named_points(term):
                     yield ("kpis", name, side, index, key), "points", point

@@ -11,8 +11,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from plant.block import SITE, WEEKDAYS, Block, ClockTime, Name, Seconds, Text, Title, Weekday
-from plant.model_computed import Band, Baseline, Driver, Factor, Fuel, Kpi, Option, Target, Tariff, Term
+from plant.block import SITE, WEEKDAYS, Block, ClockTime, Name, Seconds, Text, Title, Weekday, YearDay
+from plant.model_computed import (
+    Allocation,
+    Band,
+    Baseline,
+    Carrier,
+    Driver,
+    Factor,
+    Fuel,
+    Kpi,
+    Option,
+    Target,
+    Tariff,
+    Term,
+)
 from plant.model_measured import (
     Broker,
     Device,
@@ -34,11 +47,13 @@ __all__ = [
     "SITE",
     "WEEKDAYS",
     "Alarms",
+    "Allocation",
     "Audit",
     "Band",
     "Baseline",
     "Block",
     "Broker",
+    "Carrier",
     "ClockTime",
     "Device",
     "Driver",
@@ -54,6 +69,7 @@ __all__ = [
     "Modbus",
     "Mqtt",
     "Name",
+    "NamedPeriod",
     "Option",
     "Own",
     "Plant",
@@ -104,6 +120,14 @@ class Shift(Block):
     route: str
 
 
+class NamedPeriod(Block):
+    """A window of the plant's own, its first and last day included: once, or every year when they name no year."""
+
+    title: Title
+    since: YearDay = Field(alias="from")
+    until: YearDay = Field(alias="to")
+
+
 class ProcessUnit(Block):
     """A part of the plant; `within` names the part that holds it (the site when left out)."""
 
@@ -151,12 +175,14 @@ class Plant(Block):
     site: Site
     audit: Audit
     shifts: dict[Name, Shift] = Field(default={})
+    periods: dict[Name, NamedPeriod] = Field(default={})
     process_units: dict[Name, ProcessUnit] = Field(default={})
     products: dict[Name, Product] = Field(default={})
     broker: Broker | None = None
     devices: dict[Name, Device]
     points: dict[Name, Point]
     fuels: dict[Name, list[Fuel]] = Field(default={})
+    carriers: dict[Name, Carrier] = Field(default={})
     factors: list[Factor] = Field(default=[])
     tariffs: list[Tariff] = Field(default=[])
     kpis: dict[Name, Kpi] = Field(default={})

@@ -50,17 +50,31 @@ class Tariff(Block):
     unit: str
     price: Annotated[float, Field(ge=0)] | None = None
     bands: list[Band] = Field(default=[])
+    demand: (
+        Annotated[float, Field(ge=0, description="charge for the month's highest quarter hour [currency per kW]")]
+        | None
+    ) = None
     source: str
     since: date | None = Field(default=None, alias="from")
+
+
+class Carrier(Block):
+    """What the plant makes itself, as steam or compressed air, and of which carriers: never added on top of them."""
+
+    made_of: Annotated[list[str], Field(min_length=1)]
 
 
 class Term(Block):
     """One term of a sum: a point's amount, or something derived from it minute by minute.
 
     amount: the point's own amount. energy: × its carrier's kgce. co2_direct, co2_location, co2_market: × its carrier's
-    factor. cost: × its carrier's tariff. load: concentration `point` × amount of `flow`. cooling: `point` a flow,
-    `supply` and `return` temperatures. normalised_flow: `point` a permeate flow at `temperature` and pressures.
-    hours: the time over which `point` is known.
+    factor. cost: × its carrier's tariff. demand: its carrier's charge for the month's highest quarter hour, in windows
+    of whole months. load: concentration `point` × amount of `flow`. content: amount × the share in `content`.
+    water_mass: a volume of water at `temperature` by weight. cooling: `point` a flow, `supply` and `return`
+    temperatures. normalised_flow: `point` a permeate flow at `temperature` and pressures. reference_oxygen: the
+    concentration `point` at the content `reference` of `oxygen`, times the time over which it is known.
+    reference_drainage: what was made × the litres `per_unit` that a standard allows. stock: what a
+    level stands for at the window's beginning less that at its end. hours: the time over which `point` is known.
     """
 
     point: str
@@ -71,9 +85,15 @@ class Term(Block):
         "co2_location",
         "co2_market",
         "cost",
+        "demand",
         "load",
+        "content",
+        "water_mass",
         "cooling",
         "normalised_flow",
+        "reference_oxygen",
+        "reference_drainage",
+        "stock",
         "hours",
     ] = Field(default="amount", alias="as")
     times: float = 1.0
@@ -85,6 +105,11 @@ class Term(Block):
     concentrate_pressure: str | None = None
     permeate_pressure: str | None = None
     design_pressure: float | None = None
+    content: str | None = None
+    oxygen: str | None = None
+    reference: Annotated[float, Field(ge=0, lt=21, description="oxygen [% by volume]")] | None = None
+
+    per_unit: Annotated[float, Field(gt=0, description="reference drainage [L per unit made]")] | None = None
 
     def names(self) -> list[str]:
         """Every point that the term reads."""
@@ -96,6 +121,8 @@ class Term(Block):
             self.feed_pressure,
             self.concentrate_pressure,
             self.permeate_pressure,
+            self.content,
+            self.oxygen,
         )
         return [self.point, *(name for name in others if name is not None)]
 
@@ -110,13 +137,30 @@ class Target(Block):
     limiting: bool = False
 
 
+class Allocation(Block):
+    """A product's share of what several make together: the sum of the points `by` over that of all points `among`."""
+
+    by: Annotated[list[str], Field(min_length=1)]
+    among: Annotated[list[str], Field(min_length=1)]
+
+
 class Kpi(Block):
-    """A ratio of sums (or, without a denominator, a plain sum) of one scope over a window."""
+    """A ratio of sums (or, without a denominator, a plain sum) of one scope over a window.
+
+    `product` says what the KPI is of; where products share what the numerator measures, `allocate` gives this one its
+    share. A denominator counts for `no_more_than` another sum: a load over the water drained, at most the reference
+    drainage, is the concentration at reference drainage. With `peak` the value is the numerator's highest quarter hour
+    in the window, as an amount per hour.
+    """
 
     title: Title
     scope: str = SITE
+    product: str | None = None
     numerator: list[Term]
     denominator: list[Term] = Field(default=[])
+    no_more_than: list[Term] = Field(default=[])
+    allocate: Allocation | None = None
+    peak: Literal["15 min"] | None = None
     unit: str
     times: float = 1.0
     better: Literal["lower", "higher"] = "lower"
@@ -126,8 +170,13 @@ class Kpi(Block):
     target: Target | None = None
 
     def terms(self) -> list[Term]:
-        """Numerator and denominator together."""
-        return [*self.numerator, *self.denominator]
+        """Numerator, denominator and what bounds it together."""
+        return [*self.numerator, *self.denominator, *self.no_more_than]
+
+    def names(self) -> list[str]:
+        """Every point that the KPI reads."""
+        keys = [] if self.allocate is None else [*self.allocate.by, *self.allocate.among]
+        return list(dict.fromkeys([name for term in self.terms() for name in term.names()] + keys))
 
 
 class Driver(Block):

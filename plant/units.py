@@ -32,7 +32,7 @@ _DEFINITIONS = (
     "rack = count",
     "piece = count",
 )
-_POWERS = {
+POWERS = {
     "W": "Wh",
     "kW": "kWh",
     "MW": "MWh",
@@ -150,8 +150,8 @@ def hourly_factor(unit: str) -> float:
 
 def split_rate(unit: str) -> tuple[str, float]:
     """A rate's amount unit and how much of it a rate of 1 brings in an hour. Raises ValueError when it is no rate."""
-    if unit in _POWERS:
-        return _POWERS[unit], 1.0
+    if unit in POWERS:
+        return POWERS[unit], 1.0
     amount, slash, time = unit.rpartition("/")
     if not slash or time.strip() not in _PER_HOUR or not amount.strip():
         raise ValueError(f"'{unit}' is not an amount per time")

@@ -307,12 +307,41 @@ def status(plant: Plant, now_us: int = NOW) -> dict[str, Any]:
     }
 
 
+class FakeDesk:
+    """A desk of corrections that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def listed(self) -> list[dict[str, Any]]:
+        return self.rows[::-1]
+
+    def correct(self, body: dict[str, Any]) -> int:
+        number = len(self.rows) + 1
+        told = {key: str(body[key]) for key in ("from", "to", "by", "why", "evidence")}
+        self.rows.append(
+            {**told, "correction": number, "points": body["points"], "says": body["kind"], "withdrawn": ""}
+        )
+        return number
+
+    def withdraw(self, number: int, by: str, why: str) -> int:
+        self.rows[number - 1]["withdrawn"] = f"{by}: {why}"
+        return number
+
+
 def context(demo: FakeDemo | None, acts: Any, *, speed: float = 60.0) -> Context:
     """A console's context on made-up data."""
     plant = example_plant()
     clock = PlantClock(NOW, PlantClock.real().anchor_monotonic_s, speed)
     return Context(
-        plant, Calendar(plant), clock, FakeHistory(plant, clock), acts, lambda: status(plant, clock.now_us()), demo
+        plant,
+        Calendar(plant),
+        clock,
+        FakeHistory(plant, clock),
+        acts,
+        lambda: status(plant, clock.now_us()),
+        demo,
+        FakeDesk(),
     )
 
 

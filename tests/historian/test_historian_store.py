@@ -56,6 +56,12 @@ def days(folder: Path, table: str) -> list[str]:
     return sorted(path.stem for path in (folder / table).glob("*.parquet"))
 
 
+def waiting(historian: Historian, table: str, clause: str = "1", *values: int) -> int:
+    """How many rows lie in chunks."""
+    sql = f"SELECT coalesce(sum(rows), 0) FROM chunk WHERE name = ? AND {clause}"
+    return int(historian.db.execute(sql, (table, *values)).fetchone()[0])
+
+
 def minutes_of(found: pl.DataFrame) -> list[int]:
     """Minutes since START of facts."""
     return ((found["minute"].dt.timestamp("us") - ZERO) // MINUTE).to_list()
@@ -111,8 +117,7 @@ def test_a_day_closes_a_horizon_after_its_end(tmp_path: Path) -> None:
     historian.commit({}, [], 2, ZERO + 2 * DAY)
     assert days(tmp_path, "facts") == days(tmp_path, "readings") == ["2026-03-02"]
     assert not (tmp_path / "drift").exists()
-    count = historian.db.execute("SELECT count(*) FROM facts WHERE minute < ?", (ZERO + DAY,)).fetchone()[0]
-    assert count == 0
+    assert waiting(historian, "facts", "last < ?", ZERO + DAY) == 0
     reader = Reader(tmp_path)
     assert minutes_of(reader.table("facts")) == list(range(0, 3 * 1440, 60))
     assert minutes_of(reader.table("facts", ZERO + DAY - HOUR, ZERO + DAY + HOUR)) == [1380, 1440]
@@ -122,14 +127,21 @@ def test_a_day_closes_a_horizon_after_its_end(tmp_path: Path) -> None:
 
 
 def test_a_late_row_of_a_closed_day_is_merged(tmp_path: Path) -> None:
-    """A correction replaces the row in the day's file; the others stay."""
+    """A correction replaces the row; the others stay; the day's file is written by the next compaction only."""
     historian = Historian(tmp_path)
     historian.commit({"facts": facts(range(100), 1)}, [], 1, ZERO + 3 * DAY)
+    path = tmp_path / "facts" / "2026-03-02.parquet"
+    before = path.read_bytes()
     historian.commit({"facts": facts(range(50, 52), 9, 5.0)}, [], 9, ZERO + 3 * DAY)
-    found = Reader(tmp_path).table("facts")
-    assert minutes_of(found) == list(range(100))
-    assert found["amount"].to_list() == [1.0] * 50 + [5.0] * 2 + [1.0] * 48
-    assert historian.db.execute("SELECT count(*) FROM facts").fetchone()[0] == 0
+    assert path.read_bytes() == before
+    assert waiting(historian, "facts") == 2
+    for _ in range(2):
+        found = Reader(tmp_path).table("facts")
+        assert minutes_of(found) == list(range(100))
+        assert found["amount"].to_list() == [1.0] * 50 + [5.0] * 2 + [1.0] * 48
+        historian.compact()
+        assert waiting(historian, "facts") == 0
+        assert len(pl.read_parquet(path)) == 100
     historian.commit({"facts": facts(range(50, 52), 4, 7.0)}, [], 10, ZERO + 3 * DAY)
     assert Reader(tmp_path).table("facts")["amount"][50] == 5.0
 
@@ -153,7 +165,7 @@ def test_a_crash_between_rename_and_commit_leaves_one_row_a_key(tmp_path: Path) 
     assert again.state("u") == [("head", 0, b"a")]
     again.commit(last, [("u", "head", 0, b"b")], 2, ZERO + 3 * DAY)
     assert Reader(before).table("facts").equals(whole)
-    assert again.db.execute("SELECT count(*) FROM facts").fetchone()[0] == 0
+    assert waiting(again, "facts") == 0
 
 
 def test_readings_that_are_no_number_are_kept(tmp_path: Path) -> None:
@@ -307,7 +319,7 @@ for line in sys.stdin:
     keys = found.select("point", "minute")
     revisions = found["revision"].unique().to_list()
     with sqlite3.connect(f"file:{folder / 'historian.sqlite'}?mode=ro", uri=True) as db:
-        plain = db.execute("SELECT count(*) FROM facts").fetchone()[0]
+        plain = db.execute("SELECT coalesce(sum(rows), 0) FROM chunk WHERE name = 'facts'").fetchone()[0]
     closed = sum(len(pl.read_parquet(path)) for path in (folder / "facts").glob("*.parquet"))
     sys.stdout.write(f"{len(found)} {keys.n_unique()} {max(revisions)} {plain + closed}\\n")
     sys.stdout.flush()

@@ -18,12 +18,18 @@ LINE = baseline.Fit(("x",), (2.0,), 1.0, 1.0, 0.0, 24, 2, 1.0, 0.1, 0.0, 1.0, 0.
 ELEMENTWISE: dict[str, tuple[Callable[..., Values], int]] = {
     "product": (terms.product, 2),
     "load": (terms.load, 2),
+    "content": (terms.content, 2),
+    "reference_drainage": (lambda made: terms.reference_drainage(made, 200.0), 1),
+    "water_density": (terms.water_density, 1),
+    "water_mass": (terms.water_mass, 2),
+    "at_reference_oxygen": (lambda c, oxygen: terms.at_reference_oxygen(c, oxygen / 3, 3.5), 2),
     "cooling": (terms.cooling, 3),
     "temperature_correction": (terms.temperature_correction, 1),
     "net_driving_pressure": (terms.net_driving_pressure, 4),
     "normalised_flow": (lambda v, t, feed, brine, out: terms.normalised_flow(v, t, feed, brine, out, 10.0), 5),
     "ratio": (ratio.ratio, 2),
     "distance": (lambda value: ratio.distance(value, 20.0, "lower"), 1),
+    "distances": (lambda v: ratio.distances(v[:, None], np.array([20.0]), np.array([True]))[:, 0], 1),
 }
 STATISTICS: dict[str, Callable[[Values], object]] = {
     "lag_one": baseline.lag_one,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
-from kpis.local import local_days, local_us, minute_of_day
-from kpis.tariffs import band_minutes, price_series
+from kpis.local import local_days, local_us
+from kpis.tariffs import Prices, band_minutes, price_series
 from plant.clock import to_us
 from plant.model import Plant
 from plant.reading import DAY, MINUTE
@@ -100,7 +100,7 @@ def test_local_time_agrees_with_the_calendar_minute_by_minute(name: str) -> None
     zone = ZoneInfo(name)
     minutes = to_us(datetime(2026, 1, 1, tzinfo=UTC)) + 13 * MINUTE * np.arange(0, 40_000, 7)
     days, index = local_days(minutes, zone)
-    clock = minute_of_day(minutes, zone)
+    clock = local_us(minutes, zone) % DAY // MINUTE
     for row in range(0, len(minutes), 3):
         wall = datetime.fromtimestamp(int(minutes[row]) // 1_000_000, UTC).astimezone(zone)
         assert (days[index[row]], clock[row]) == (wall.date(), wall.hour * 60 + wall.minute)
@@ -121,3 +121,25 @@ def test_two_weeks_are_priced_at_once(plant: Plant) -> None:
     prices = price_series(plant, "electricity", minutes, SHANGHAI)
     assert time.perf_counter() - began < 0.3
     assert np.isfinite(prices).all()
+
+
+def test_a_demand_charge_has_dates_like_any_price() -> None:
+    """The charge in force on a day counts; before the first one, and without one, it is unknown."""
+    power = {"carrier": "electricity", "unit": "kWh", "source": "grid", "price": 0.7}
+    described = Plant.model_validate(
+        {
+            "format": "keepclean/1",
+            "site": {"id": "shop", "name": "Shop", "time_zone": "Asia/Shanghai"},
+            "audit": {"name": "Audit", "period": ("2026-01-01", "2028-12-31"), "baseline_year": 2025},
+            "devices": {},
+            "points": {},
+            "tariffs": [
+                power | {"from": "2025-01-01"},
+                power | {"from": "2026-01-01", "demand": 40},
+                power | {"from": "2026-07-01", "demand": 42.5},
+            ],
+        }
+    )
+    prices = Prices(described, "electricity", SHANGHAI)
+    assert [prices.demand(date(2026, month, 1)) for month in (1, 6, 7)] == [40, 40, 42.5]
+    assert np.isnan([prices.demand(date(2025, 12, 31)), prices.demand(date(2024, 1, 1))]).all()

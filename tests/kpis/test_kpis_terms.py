@@ -47,3 +47,27 @@ def test_product_of_an_unknown_price_is_unknown() -> None:
     cost = terms.product(np.array([2.0, 2.0]), np.array([0.7, np.nan]), times=0.5)
     assert cost[0] == pytest.approx(0.7)
     assert np.isnan(cost[1])
+
+
+def test_density_of_water_is_the_published_tables() -> None:
+    """CRC Handbook, density of water: 0 °C 999.84, 20 °C 998.21, 60 °C 983.20, 100 °C 958.4 kg/m3."""
+    found = terms.water_density(np.array([0.0, 20.0, 60.0, 100.0]))
+    assert found.tolist() == pytest.approx([999.84, 998.21, 983.20, 958.37], abs=0.02)
+    assert np.isnan(terms.water_density(np.array([-1.0, 151.0]))).all()
+
+
+def test_condensate_return_by_weight() -> None:
+    """Hot condensate by volume alone reads 3.5 % too high against steam by weight."""
+    share = terms.water_mass(np.array([1.0]), np.array([90.0]))[0] / 1500
+    assert share == pytest.approx(0.64355, abs=1e-4)
+
+
+def test_a_boiler_at_reference_oxygen() -> None:
+    """A gas boiler of 8 % oxygen: measured 52 mg/m3 are 70 mg/m3 at 3.5 %; diluted flue gas gains nothing."""
+    found = terms.at_reference_oxygen(np.array([52.0, 26.0]), np.array([8.0, 14.5]), 3.5)
+    assert found.tolist() == pytest.approx([70.0, 70.0])
+
+
+def test_solvent_balance() -> None:
+    """VOC = used × content − recovered − destroyed: 120 kg of 45 % less 20 kg recovered leaves 34 kg."""
+    assert terms.content(np.array([120.0]), np.array([0.45]))[0] - 20.0 == pytest.approx(34.0)

@@ -13,7 +13,9 @@ from rich.console import Console
 from test_monitor_steel import STEEL, look_alike
 from typer.testing import CliRunner
 
+from historian.chunks import decode, encode
 from historian.reader import Reader
+from historian.tables import FACTS
 from monitor.cli import app
 from monitor.describe import describe
 from monitor.replay import replay
@@ -90,14 +92,16 @@ def test_explain_leads_to_the_readings_and_names_a_tampered_fact(data: Path) -> 
     at = story["row"]["start"]
     day = data / "facts" / f"{at[:10]}.parquet"
     row = "2018-02-08T16:30:00+00:00"
-    db = sqlite3.connect(data / "historian.sqlite")
-    moment = int(pl.Series([row]).str.to_datetime(time_zone="UTC").dt.timestamp("us")[0])
-    changed = db.execute(
-        "UPDATE facts SET amount = amount + 1 WHERE point = 'electricity_kwh' AND minute = ?", (moment,)
-    ).rowcount
-    db.commit()
+    here = (pl.col("point") == "electricity_kwh") & (pl.col("minute") == pl.lit(row).str.to_datetime(time_zone="UTC"))
+    changed = 0
+    with sqlite3.connect(data / "historian.sqlite") as db:
+        for number, body in db.execute("SELECT id, body FROM chunk WHERE name = 'facts'").fetchall():
+            frame = decode(body, list(FACTS.schema))
+            changed += len(frame.filter(here))
+            edited = frame.with_columns(pl.col("amount") + here.cast(pl.Float64))
+            db.execute("UPDATE chunk SET body = ? WHERE id = ?", (encode(edited), number))
     db.close()
-    assert changed == 1, (at, day)
+    assert changed, (at, day)
     done = RUN.invoke(app, arguments)
     assert done.exit_code == 2
     story = json.loads(done.output)

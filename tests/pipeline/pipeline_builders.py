@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,15 +11,18 @@ import numpy as np
 import polars as pl
 from hypothesis import HealthCheck, settings
 
-from historian.store import StateRow, newest
+from historian.keys import newest
+from historian.store import StateRow
 from historian.tables import TABLES
 from journal.message import Message
-from pipeline.engine import Engine
+from pipeline.columns import Columns
+from pipeline.engine import Engine, readings_from
 from pipeline.judge import judge
 from pipeline.messages import UnitMessages
 from pipeline.minutes import Minutes
 from pipeline.plans import PlantPlan, PointPlan, compile_plant
-from pipeline.series import Series, merge
+from pipeline.receive import readings_frame
+from pipeline.series import Series
 from pipeline.unit_state import UnitState
 from pipeline.unit_step import step_unit
 from plant.clock import to_us
@@ -102,6 +106,13 @@ def readings(rows: Iterable[Row], received: float | None = None) -> Readings:
     )
 
 
+def stored_readings(frames: list[pl.DataFrame], points: Sequence[str], start_us: int, end_us: int) -> pl.DataFrame:
+    """The rows of some points with start_us <= time < end_us."""
+    table = newest(TABLES["readings"], pl.concat([TABLES["readings"].empty(), *frames]))
+    time = pl.col("time").cast(pl.Int64)
+    return table.filter(pl.col("point").is_in(list(points)) & (time >= start_us) & (time < end_us))
+
+
 class MemoryStore:
     """What the engine asks of a historian, in memory; `fail_next` makes a commit fail as a full disk would."""
 
@@ -146,6 +157,18 @@ class MemoryStore:
                 self.rows[unit, kind, start] = body
         self.ledger += list(ledger)
         self.heads |= {"position": position, "settled": settled_us, **(heads or {})}
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """Entries of a ledger."""
+        return [
+            {"name": name, "time": time, "by": by, "why": why, "position": position, **json.loads(body)}
+            for of, name, time, by, why, body, position in self.ledger
+            if of == kind
+        ]
+
+    def readings_of(self, points: Sequence[str], start_us: int, end_us: int) -> pl.DataFrame:
+        """Stored readings of some points."""
+        return stored_readings(self.frames.get("readings", []), points, start_us, end_us)
 
     def table(self, name: str) -> pl.DataFrame:
         """One row a key: the newest."""
@@ -229,9 +252,10 @@ def point_plan(kind: str = "counter", unit: str = "kWh", **more: Any) -> PointPl
 
 def judged(plan: PointPlan, rows: list[tuple[float, float]]) -> tuple[Series, list[str]]:
     """A series of (minute, value) judged in one go, and what was found."""
-    series = Series()
     batch = readings([("p", minute, value) for minute, value in rows])
-    merge(series, batch.time, batch.value, batch.quality)
+    none = np.zeros(len(batch), np.bool_)
+    columns = Columns.received(np.zeros(len(batch), np.int64), batch.time, batch.value, none, none).sorted()
+    series = columns.series(0, len(columns))
     _, findings = judge(plan, series, 0)
     return series, [finding.name for finding in findings]
 
@@ -245,6 +269,11 @@ class UnitRun:
         self.found: dict[str, Minutes] = {}
         self.notices: list[str] = []
         self.tick_us: int | None = None
+        self.frames: list[pl.DataFrame] = []
+
+    def readings_of(self, points: Sequence[str], start_us: int, end_us: int) -> Readings:
+        """What was received before."""
+        return readings_from(tuple(points), stored_readings(self.frames, points, start_us, end_us))
 
     def step(self, batch: Readings, now: float, arrivals: list[float] | None = None) -> None:
         """A batch of readings, each with the tick before it (all the last one unless given), up to a tick."""
@@ -252,12 +281,14 @@ class UnitRun:
         rows = np.array([at(one) for one in arrivals or [now] * len(batch)], np.int64)
         before = self.state.position
         messages = UnitMessages(before + 1, before, batch, rows, self.tick_us, self.tick_us)
-        results = step_unit(self.plan, self.state, messages)
-        for name, minutes in results.facts.items():
-            if name in self.found:
-                self.found[name].put(minutes)
-            else:
-                self.found[name] = minutes.copy()
+        results = step_unit(self.plan, self.state, messages, self.readings_of)
+        self.frames.append(readings_frame(results.readings))
+        for block in results.facts:
+            for number, name in enumerate(block.names):
+                if name in self.found:
+                    self.found[name].put(block.of(number))
+                else:
+                    self.found[name] = block.of(number).copy()
         for frame in results.frames.get("notices", []):
             self.notices += frame["finding"].to_list()
 

@@ -83,6 +83,7 @@ JUDGED: dict[str, tuple[list[float], dict[str, Any], float, list[str]]] = {
     "exchange for a used meter": ([100, 110, 5000, 5003, 5006, 5009], FAST, 19, ["undeclared exchange"]),
     "exchange for a meter a little lower": ([100, 110, 99.5, 101, 102, 103], {}, 13.5, ["undeclared exchange"]),
     "a fall that stands still is no reset": ([100, 110, 40, 40, 40, 41], {}, 11, ["undeclared exchange"]),
+    "a fall to half that no rate explains": ([1000, 1001, 500, 501, 502], FAST, 3, ["undeclared exchange"]),
     "two resets": ([50, 60, 2, 4, 6, 1, 2, 3], {}, 10 + 6 + 3, ["reset", "reset"]),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from pipeline_builders import MemoryStore, Run, UnitRun, at, baseline, kpi, plant, point, readings
 
 from pipeline.engine import Engine
+from pipeline.held import LONG
 from pipeline.messages import ScopeMessages, StaleState, UnitMessages
 from pipeline.plans import compile_plant
 from pipeline.scope_state import ScopeState
@@ -19,6 +21,7 @@ from pipeline.unit_state import UnitState
 from pipeline.unit_step import step_unit
 from plant.errors import StorageError
 from plant.model import Plant
+from plant.reading import Readings
 
 
 def described(**more: Any) -> Plant:
@@ -34,18 +37,23 @@ def fed(store: Any = None, minutes: int = 90) -> Run:
     return run
 
 
+def nothing_stored(points: Sequence[str], start_us: int, end_us: int) -> Readings:
+    """A history without readings."""
+    return readings([])
+
+
 def test_a_state_that_messages_do_not_follow_raises() -> None:
     """A `previous` other than the state's raises, so that stale state can never publish; in units and scopes alike."""
     plan = compile_plant(described(), "c")
     batch = readings([("p", 0, 1.0)])
     state = UnitState()
-    step_unit(plan.units["hall"], state, UnitMessages(5, 0, batch, np.array([at(0)]), at(0)))
+    step_unit(plan.units["hall"], state, UnitMessages(5, 0, batch, np.array([at(0)]), at(0)), nothing_stored)
     with pytest.raises(StaleState, match=r"position 3.*state is at 5"):
-        step_unit(plan.units["hall"], state, UnitMessages(7, 3, batch, np.array([at(0)]), at(1)))
+        step_unit(plan.units["hall"], state, UnitMessages(7, 3, batch, np.array([at(0)]), at(1)), nothing_stored)
     scope = ScopeState(plan, plan.scopes["site"])
-    step_scope(plan, plan.scopes["site"], scope, ScopeMessages(5, 0, {}, None))
+    step_scope(plan, plan.scopes["site"], scope, ScopeMessages(5, 0, [], None))
     with pytest.raises(StaleState):
-        step_scope(plan, plan.scopes["site"], scope, ScopeMessages(9, 6, {}, None))
+        step_scope(plan, plan.scopes["site"], scope, ScopeMessages(9, 6, [], None))
 
 
 def test_a_position_not_above_the_states_changes_nothing() -> None:
@@ -56,9 +64,9 @@ def test_a_position_not_above_the_states_changes_nothing() -> None:
     before = run.state.checkpoint()
     state = UnitState.restore([(kind, start, body) for _, kind, start, body in before if body is not None])
     messages = UnitMessages(10, 0, readings([("p", 20, 9e9)]), np.array([at(20)]), at(30))
-    results = step_unit(run.plan, state, messages)
+    results = step_unit(run.plan, state, messages, run.readings_of)
     assert results.frames == {}
-    assert results.facts == {}
+    assert results.facts == []
     assert state.position == 10
     assert state.tick_us == at(9)
 
@@ -145,13 +153,12 @@ def test_state_does_not_grow_with_a_dead_point(speaking: tuple[str, ...]) -> Non
         run.engine.checkpoint()
         sizes.append((len(run.store.rows), sum(len(body) for body in run.store.rows.values())))
     state = run.engine._units["hall"]
-    assert max(len(series) for series in state.series.values()) < 28 * 12
+    assert len(state.held) < 2 * LONG
     assert sizes[-1][0] <= sizes[72][0] + 1
     assert sizes[-1][1] <= sizes[72][1] * 1.1
-    again = Run(both, run.store)
-    assert set(again.engine._units["hall"].minutes) == set(state.minutes)
-    for name, minutes in again.engine._units["hall"].minutes.items():
-        assert minutes.end == state.minutes[name].end
+    again = Run(both, run.store).engine._units["hall"]
+    assert again.names == state.names
+    assert again.held.time.tolist() == state.held.time.tolist()
 
 
 def test_acts_and_notices_reach_ledger_and_table() -> None:

@@ -12,8 +12,10 @@ import polars as pl
 import pytest
 from pipeline_builders import START, Run, at, device, kpi, plant, point
 
+from historian.chunks import decode, encode
 from historian.reader import Reader
 from historian.store import Historian
+from historian.tables import FACTS
 from pipeline.explain import Story, explain, find_row
 from plant.model import Plant
 from plant.reading import MINUTE, Quality
@@ -118,16 +120,27 @@ def test_an_untouched_number_agrees(untouched: Path, name: str) -> None:
             found = story(untouched, name, window, end)
             assert (found.agrees, found.disagreements) == (True, []), (window, end)
     assert found.row["config"] == "config"
-    assert found.raw_from is not None
-    assert sum(found.readings.values()) > 100
+    assert found.raw.first is not None
+    assert sum(found.raw.counted.values()) > 100
+
+
+def edit_open(folder: Path, point: str, minute: int, change: pl.Expr) -> None:
+    """Someone edits a fact where those of open days lie."""
+    here = (pl.col("point") == point) & (pl.col("minute").dt.timestamp("us") == at(minute))
+    met = 0
+    with sqlite3.connect(folder / "historian.sqlite") as db:
+        for number, body in db.execute("SELECT id, body FROM chunk WHERE name = 'facts'").fetchall():
+            frame = decode(body, list(FACTS.schema))
+            met += len(frame.filter(here))
+            edited = frame.with_columns(pl.when(here).then(change).otherwise(pl.col(change.meta.output_name())))
+            db.execute("UPDATE chunk SET body = ? WHERE id = ?", (encode(edited.cast(pl.Schema(FACTS.schema))), number))
+    db.close()
+    assert met
 
 
 def tamper_open(folder: Path, minute: int) -> None:
     """Someone edits a fact of the open day."""
-    with sqlite3.connect(folder / "historian.sqlite") as db:
-        sql = "UPDATE facts SET amount = amount + 4 WHERE point = 'area' AND minute = ?"
-        assert db.execute(sql, (at(minute),)).rowcount == 1
-    db.close()
+    edit_open(folder, "area", minute, pl.col("amount") + 4)
 
 
 def tamper_closed(folder: Path, minute: int) -> None:
@@ -169,10 +182,7 @@ def test_a_tampered_kpi_disagrees_though_its_facts_are_sound(data: Path) -> None
 
 def test_a_tampered_coverage_is_named(data: Path) -> None:
     """A known minute that somebody calls unknown is found: it would make a KPI from the rest."""
-    with sqlite3.connect(data / "historian.sqlite") as db:
-        sql = "UPDATE facts SET coverage = 0.5 WHERE point = 'kwh' AND minute = ?"
-        assert db.execute(sql, (at(OPEN - 7),)).rowcount == 1
-    db.close()
+    edit_open(data, "kwh", OPEN - 7, pl.lit(0.5).alias("coverage"))
     found = story(data, "energy", "1h", OPEN)
     assert [(odd.point, odd.minute, odd.column) for odd in found.disagreements] == [
         ("kwh", START // MINUTE + OPEN - 7, "coverage")
@@ -184,7 +194,7 @@ def test_without_raw_readings_it_says_so(data: Path) -> None:
     for path in (data / "readings").glob("*.parquet"):
         path.unlink()
     with sqlite3.connect(data / "historian.sqlite") as db:
-        db.execute("DELETE FROM readings")
+        db.execute("DELETE FROM chunk WHERE name = 'readings'")
     db.close()
     found = story(data, "energy", "1h", CLOSED)
-    assert (found.agrees, found.disagreements, found.raw_from) == (True, [], None)
+    assert (found.agrees, found.disagreements, found.raw.first) == (True, [], None)

@@ -6,7 +6,7 @@ import pytest
 from pipeline_builders import START, Run, device, plant, point
 
 from plant.model import Plant
-from plant.reading import MINUTE
+from plant.reading import MINUTE, Quality
 
 
 def one(kind: str, unit: str, **more: object) -> Plant:
@@ -144,16 +144,47 @@ def test_a_sample_speaks_from_its_time_for_as_long_as_it_is_valid() -> None:
 
 
 def test_events_are_counted_and_silence_is_unknown() -> None:
-    """No event while the source is alive is none; beyond its heartbeat it is unknown."""
-    # minute    0    1    2    3    4   ...  11   12
-    # events    2         1                             heartbeat 10 min
+    """Promise 3: no event while the source is alive is none; once its heartbeat fails, it is unknown since it spoke."""
+    # minute    0    1    2    3    4   ...  8    9   ...  40
+    # events    2         1                  1              1      heartbeat 10 min
     run = Run(one("count", "1", heartbeat="10 min"))
     run.tick(0)
     run.read([("p", 0.2, 1.0), ("p", 0.4, 1.0), ("p", 2.5, 1.0)], tick=4)
-    run.settle(20)
-    assert run.amounts("p", 0, 5) == [2, 0, 1, 0, 0]
-    assert run.amounts("p", 11, 15) == [0, 0, None, None]
-    assert run.facts("p")[13]["quality"] == "bad"
+    run.read([("p", 8.5, 1.0)], tick=9)
+    run.tick(18)
+    assert run.amounts("p", 0, 10) == [2, 0, 1, 0, 0, 0, 0, 0, 1, 0]
+    run.tick(39)
+    run.read([("p", 40.5, 1.0)], tick=41)
+    run.settle(42)
+    assert run.amounts("p", 0, 10) == [2, 0, 1, 0, 0, 0, 0, 0, 1, None]
+    assert run.amounts("p", 38, 42) == [None, None, 1, None]
+    assert run.facts("p")[20]["quality"] == "bad"
+
+
+def test_a_suspect_value_makes_every_minute_suspect_that_it_stands_for() -> None:
+    """A level read every two minutes, an amount of a quarter hour: a sum has the worst of its parts."""
+    doubt = Quality.SUSPECT
+    run = Run(
+        plant(
+            {"p": point("level", "degC"), "q": point("interval", "kWh", span="3 min", **{"from": "slow"})},
+            devices={"plc": device(interval="2 min"), "slow": device(interval="3 min")},
+        )
+    )
+    run.read(
+        [("p", 0, 10.0), ("p", 2, 10.0, doubt), ("p", 4, 10.0), ("q", 3, 6.0), ("q", 6, 6.0, doubt), ("p", 6, 1.0)]
+    )
+    run.settle(6)
+    assert [run.facts("p")[minute]["quality"] for minute in range(5)] == ["good", "good", "suspect", "suspect", "good"]
+    assert [run.facts("q")[minute]["quality"] for minute in range(6)] == ["estimated"] * 3 + ["suspect"] * 3
+
+
+def test_beside_an_undeclared_exchange_nothing_is_estimated() -> None:
+    """Promise 3: of the stretch before a new meter's first reading nothing is known: it is not called estimated."""
+    run = Run(one("counter", "kWh", per_hour=[0, 600]))
+    run.read([("p", minute + 0.5, value) for minute, value in enumerate([100, 101, 7000, 7001, 7002, 7003])])
+    run.settle(6)
+    facts = run.facts("p")
+    assert [(facts[minute]["coverage"], facts[minute]["estimated"]) for minute in (1, 2)] == [(0.5, 0), (0.5, 0)]
 
 
 def test_a_duplicate_is_dropped_and_a_conflict_is_not_used() -> None:

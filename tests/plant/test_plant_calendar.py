@@ -107,3 +107,42 @@ def test_month_year_and_audit_period_are_local() -> None:
     audit = shanghai.audit()
     assert audit.start == at("Asia/Shanghai", 2026, 1, 1)
     assert audit.end == at("Asia/Shanghai", 2027, 1, 1)
+
+
+PERIODS = """periods:
+  heating: {title: h, from: "11-15", to: "03-15"}
+  leap: {title: l, from: "02-01", to: "02-29"}
+  once: {title: o, from: 2026-04-01, to: 2026-04-30}
+"""
+
+
+def test_periods_of_the_plants_own() -> None:
+    """
+    heating   2025-11-15 ----|New Year|---- 2026-03-15      2026-11-15 ---- …
+    once                                04-01 -- 04-30
+    """
+    zone = "Asia/Shanghai"
+    own = calendar(zone, BASE + PERIODS)
+    for moment in ((2025, 11, 15), (2026, 1, 1), (2026, 3, 15, 23, 59)):
+        season = own.named("heating", at(zone, *moment))
+        assert season is not None
+        assert (season.start, season.end) == (at(zone, 2025, 11, 15), at(zone, 2026, 3, 16))
+    assert own.named("heating", at(zone, 2026, 3, 16)) is None
+    assert own.named("heating", at(zone, 2026, 11, 14, 23, 59)) is None
+    once = own.named("once", at(zone, 2026, 4, 30, 12))
+    assert once is not None
+    assert (once.start, once.end) == (at(zone, 2026, 4, 1), at(zone, 2026, 5, 1))
+    assert own.named("once", at(zone, 2027, 4, 1)) is None
+    for year, last in ((2027, 28), (2028, 29)):
+        leap = own.named("leap", at(zone, year, 2, 1))
+        assert leap is not None
+        assert leap.end == at(zone, year, 2, last) + 24 * HOUR
+
+
+def test_the_longest_period_that_is_open() -> None:
+    """What must still be remembered begins with the first of the periods that hold a time."""
+    zone = "Asia/Shanghai"
+    own = calendar(zone, BASE + PERIODS)
+    assert own.begun(at(zone, 2027, 2, 3)) == at(zone, 2026, 11, 15)
+    assert own.begun(at(zone, 2027, 6, 1)) == at(zone, 2027, 1, 1)
+    assert own.begun(at(zone, 2026, 6, 1)) == at(zone, 2026, 1, 1)

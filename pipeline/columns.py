@@ -1,0 +1,149 @@
+"""Readings of many points as columns, sorted by point and source time: what the step works on.
+
+`point` indexes into the unit's points. One sort and one pass serve thousands of points: nothing here loops over them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.series import Codes, Floats, Ints, Series, Status
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of equal length; `total` is a counter's running amount [STEP], `fresh` marks readings new to the step."""
+
+    point: Ints
+    time: Ints
+    value: Floats
+    status: Codes
+    suspect: Flags
+    total: Ints
+    fresh: Flags
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    @classmethod
+    def empty(cls) -> Columns:
+        """No readings."""
+        none = np.empty(0, np.int64)
+        flags = np.empty(0, np.bool_)
+        return cls(none, none, np.empty(0), np.empty(0, np.uint8), flags, none, flags)
+
+    @classmethod
+    def received(cls, point: Ints, time: Ints, value: Floats, bad: Flags, suspect: Flags) -> Columns:
+        """Readings as they come, in any order."""
+        status = np.where(bad | ~np.isfinite(value), Status.BAD, Status.USED).astype(np.uint8)
+        n = len(point)
+        return cls(point, time, value, status, suspect, np.zeros(n, np.int64), np.ones(n, np.bool_))
+
+    @classmethod
+    def of(cls, point: int, series: Series, fresh: bool = False) -> Columns:
+        """The readings of one point."""
+        n = len(series)
+        return cls(
+            np.full(n, point, np.int64),
+            series.time,
+            series.value,
+            series.status,
+            series.suspect,
+            series.total,
+            np.full(n, fresh),
+        )
+
+    @classmethod
+    def join(cls, parts: list[Columns]) -> Columns:
+        """Several as one, in their order."""
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return cls.empty()
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+
+    def take(self, rows: Flags | NDArray[np.intp] | slice) -> Columns:
+        """The rows chosen by index or mask."""
+        return Columns(*(getattr(self, one.name)[rows] for one in fields(self)))
+
+    def series(self, low: int, high: int) -> Series:
+        """The rows [low, high), all of one point, as arrays of their own."""
+        return Series(
+            *(getattr(self, name)[low:high].copy() for name in ("time", "value", "status", "suspect", "total"))
+        )
+
+    def sorted(self) -> Columns:
+        """By point and time, readings held before new ones; what is said twice (same time, same value) once."""
+        if not len(self):
+            return self
+        held = self
+        if not bool(np.all(self.point[1:] >= self.point[:-1])):
+            # 16-bit keys are sorted by radix, and batches come in the order of time: one pass, seldom more
+            key = self.point.astype(np.uint16) if int(self.point.max()) < 2**16 else self.point
+            held = self.take(np.argsort(key, kind="stable"))
+        held = held._once()
+        astray = (held.point[1:] == held.point[:-1]) & (held.time[1:] <= held.time[:-1])
+        if not astray.any():
+            return held
+        # only the points whose readings came in another order are sorted by time as well
+        member = np.zeros(int(held.point[-1]) + 1, np.bool_)
+        member[held.point[1:][astray]] = True
+        rows = np.flatnonzero(member[held.point])
+        order = rows[np.lexsort((held.fresh[rows], held.value[rows], held.time[rows], held.point[rows]))]
+        whole = np.arange(len(held))
+        whole[rows] = order
+        return held.take(whole)._once()
+
+    def _once(self) -> Columns:
+        """Without the second of two neighbours that say the same."""
+        same = (self.point[1:] == self.point[:-1]) & (self.time[1:] == self.time[:-1])
+        if not same.any():
+            return self
+        a, b = self.value[1:], self.value[:-1]
+        return self.take(np.concatenate([[True], ~(same & ((a == b) | (np.isnan(a) & np.isnan(b))))]))
+
+    def of_points(self, points: Ints, size: int) -> Columns:
+        """The rows of some points; `size` is how many there may be."""
+        member = np.zeros(size, np.bool_)
+        member[points] = True
+        return self.take(member[self.point])
+
+    def bounds(self, points: int) -> Ints:
+        """Where each point's rows begin, and the end: `points` + 1 indices of sorted columns."""
+        return np.searchsorted(self.point, np.arange(points + 1)).astype(np.int64)
+
+
+class Lookup:
+    """Finds, for points and times at once, the last of sorted rows at or before each time."""
+
+    def __init__(self, point: Ints, time: Ints, points: int) -> None:
+        """`point` and `time` are sorted; `points` is how many there may be."""
+        self._base = int(time.min()) if len(time) else 0
+        self._width = (int(time.max()) if len(time) else 0) - self._base + 2
+        self._key = point * self._width + (time - self._base + 1)
+        self.begin = np.searchsorted(point, np.arange(points)).astype(np.int64)
+
+    def last(self, point: Ints, time: Ints, side: str = "right") -> Ints:
+        """Row index for each pair (arrays that broadcast); below `begin[point]` where there is none.
+
+        `side` "left" wants a row strictly before the time.
+        """
+        at = np.clip(time - self._base + 1, 0, self._width - 1)
+        key = point * self._width + at
+        found: Ints = np.searchsorted(self._key, key, side).astype(np.int64) - 1  # type: ignore[call-overload]
+        if side == "left":
+            # a time beyond all rows was clipped onto the last of them
+            beyond = np.broadcast_to(time - self._base + 1 > self._width - 1, found.shape)
+            found = np.where(beyond, np.searchsorted(self._key, key, "right") - 1, found)
+        return np.asarray(np.maximum(found, self.begin[point] - 1))
+
+
+def group_starts(point: Ints) -> Ints:
+    """Where each point's rows begin in a sorted column that holds some points."""
+    return np.flatnonzero(np.diff(point, prepend=-1)).astype(np.int64)

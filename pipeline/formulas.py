@@ -1,0 +1,178 @@
+"""A scope's KPIs compiled: which terms add up to which column of its sums, and what each minute adds.
+
+A column holds one numerator and one denominator. Every KPI has one of its own, in the order of the description; behind
+them come the key of a KPI that is allocated (its product's share of the key), what bounds a denominator, and the
+amounts whose monthly peak a demand charge is for. The columns of one KPI are summed over the same minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kpis.tariffs import Prices
+from pipeline.editions import Editions, EditionTexts
+from pipeline.figures import Rules
+from pipeline.minutes import Minutes
+from pipeline.point_plan import PointPlan
+from pipeline.running import Sums
+from pipeline.sums import Field
+from pipeline.terms import STEPS, Amounts, Terms
+from plant.calendar import Calendar
+from plant.model import Kpi, Plant, Term
+from plant.reading import MINUTE
+
+if TYPE_CHECKING:
+    from pipeline.expected import Expected
+
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+_Side = tuple[int, range]
+LIMIT = 2**52
+SIDES = (
+    (Field.NUMERATOR, Field.NUMERATOR_LOW, Field.NUMERATOR_HIGH),
+    (Field.DENOMINATOR, Field.DENOMINATOR_LOW, Field.DENOMINATOR_HIGH),
+)
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A demand charge: the KPI it adds to, its place among the peaks and its prices."""
+
+    kpi: int
+    peak: int
+    prices: Prices
+
+
+class Formulas:
+    """The KPIs of one scope. `columns` names the columns of its sums, `peaked` those whose quarter hours count."""
+
+    def __init__(
+        self, plant: Plant, points: Mapping[str, PointPlan], calendar: Calendar, kpis: Mapping[str, Kpi]
+    ) -> None:
+        self.kpis = tuple(kpis)
+        columns = list(kpis)
+        peaked = [number for number, kpi in enumerate(kpis.values()) if kpi.peak]
+        self.peak_of = {kpi: place for place, kpi in enumerate(peaked)}
+        self.key_of: dict[int, int] = {}
+        self.most_of: dict[int, int] = {}
+        charges: list[tuple[int, int, str]] = []
+        terms: list[Term] = []
+        first: list[int] = []
+        produced: list[bool] = []
+        sides: tuple[list[_Side], list[_Side]] = ([], [])
+        owner = list(range(len(columns)))
+
+        def add(column: int, numerator: list[Term], denominator: list[Term], late: bool) -> None:
+            for side, own in zip(sides, (numerator, denominator), strict=True):
+                if own:
+                    side.append((column, range(len(terms), len(terms) + len(own))))
+                    terms.extend(own)
+                    produced.extend([late or side is sides[1]] * len(own))
+
+        for number, (name, kpi) in enumerate(kpis.items()):
+            first.append(len(terms))
+            add(number, kpi.numerator, kpi.denominator, late=False)
+            if kpi.allocate is not None:
+                self.key_of[number] = len(columns)
+                by, among = ([Term(point=point) for point in some] for some in (kpi.allocate.by, kpi.allocate.among))
+                add(len(columns), by, among, late=True)
+                columns.append(f"{name}/key")
+                owner.append(number)
+            if kpi.no_more_than:
+                self.most_of[number] = len(columns)
+                add(len(columns), kpi.no_more_than, [], late=True)
+                columns.append(f"{name}/most")
+                owner.append(number)
+            for term in kpi.numerator:
+                if term.as_ == "demand":
+                    charges.append((number, len(peaked), plant.points[term.point].carrier or ""))
+                    peaked.append(len(columns))
+                    add(len(columns), [Term(point=term.point, times=term.times)], [], late=False)
+                    columns.append(f"{name}/demand")
+                    owner.append(number)
+        self.columns = tuple(columns)
+        self.peaked = tuple(peaked)
+        self.charges = [Charge(kpi, peak, Prices(plant, carrier, calendar.zone)) for kpi, peak, carrier in charges]
+        charged = [charge.kpi for charge in self.charges]
+        self.rules = Rules(list(kpis.values()), self.key_of, self.most_of, self.peak_of, charged)
+        self.editions = EditionTexts([Editions.of(plant, kpi, calendar) for kpi in kpis.values()])
+        self._owner = np.array(owner, np.intp)
+        self._first = np.array(first, np.intp)
+        self._produced = np.array(produced, np.bool_)[:, None]
+        self._cuts = [_cuts(side) for side in sides]
+        self._terms = Terms(plant, points, calendar, terms) if terms else None
+        self._models = [
+            (number, [term.point for term in kpi.numerator])
+            for number, kpi in enumerate(kpis.values())
+            if all(term.as_ == "amount" and term.times == 1 for term in kpi.numerator) and not kpi.peak
+        ]
+
+    def minute_sums(self, facts: Mapping[str, Minutes], expected: Mapping[str, Expected], n: int) -> Sums:
+        """What each of the last `n` minutes of `facts` adds to each column: int64 [minute, column, field].
+
+        `facts` holds the same minutes of every point, one more before the first where there is one.
+        """
+        sums = np.zeros((n, len(self.columns), len(Field)), np.int64)
+        if self._terms is None or not n:
+            return sums
+        terms = self._terms.amounts(facts, n)
+        known = np.logical_and.reduceat(terms.known, self._first)
+        # a numerator that is missing is missing; a production that is booked later is only late
+        due = np.logical_or.reduceat(np.where(self._produced, terms.due, ~terms.known), self._first)
+        self._add_sides(sums, terms, known[self._owner])
+        for field, column in (
+            (Field.KNOWN, known),
+            (Field.ESTIMATED, known & np.logical_or.reduceat(terms.estimated, self._first)),
+            (Field.SUSPECT, known & np.logical_or.reduceat(terms.suspect, self._first)),
+            (Field.LATE, ~known & ~due),
+        ):
+            sums[:, :, field] = column[self._owner].T
+        if expected:
+            self._add_expected(sums, facts, expected, known)
+        return sums
+
+    def _add_sides(self, sums: Sums, terms: Amounts, known: Bools) -> None:
+        unbounded = np.zeros(known.shape, np.bool_)
+        for (cuts, columns, taken), (field, low_field, high_field) in zip(self._cuts, SIDES, strict=True):
+            if not len(cuts):
+                continue
+            amount, low, high = (
+                np.add.reduceat(column[taken], cuts) for column in (terms.amount, terms.low, terms.high)
+            )
+            amount = np.where(known[columns], amount, 0.0)
+            with np.errstate(invalid="ignore"):
+                low, high = low - amount, high - amount
+                beyond = ~((np.abs(low) < LIMIT) & (np.abs(high) < LIMIT))
+            unbounded[columns] |= beyond
+            sums[:, columns, field] = amount.T
+            sums[:, columns, low_field] = np.where(beyond, 0.0, low).T
+            sums[:, columns, high_field] = np.where(beyond, 0.0, high).T
+        sums[:, :, Field.UNBOUNDED] = unbounded.T
+
+    def _add_expected(
+        self, sums: Sums, facts: Mapping[str, Minutes], expected: Mapping[str, Expected], known: Bools
+    ) -> None:
+        n = len(sums)
+        for number, points in self._models:
+            model = [expected[point] for point in points if point in expected]
+            if len(model) < len(points):
+                continue
+            total = sum(part.minutes(dict(facts)) for part in model)[-n:]  # type: ignore[index]
+            since = max(part.since_us // MINUTE for part in model)
+            minute = facts[points[0]].end - n + np.arange(n)
+            there = known[number] & np.isfinite(total) & (minute >= since)
+            sums[:, number, Field.EXPECTED] = np.where(there, np.rint(np.nan_to_num(total) * STEPS), 0)
+            sums[:, number, Field.EXPECTED_KNOWN] = there
+
+
+def _cuts(side: list[_Side]) -> tuple[Rows, Rows, Rows]:
+    """One side's columns: where each begins among the side's terms, its number, and which terms the side has."""
+    lengths = [len(terms) for _, terms in side]
+    cuts = np.cumsum([0, *lengths])[:-1].astype(np.intp)
+    columns = np.array([column for column, _ in side], np.intp)
+    return cuts, columns, np.array([term for _, terms in side for term in terms], np.intp)

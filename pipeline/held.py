@@ -1,0 +1,72 @@
+"""What of a unit's readings is held for the next step: those of open minutes, and what comes before them.
+
+A point's held readings begin with one that its last used reading's whole minute can be worked out from, so that a
+source that falls silent and comes back needs nothing else.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.columns import Columns, Lookup
+from pipeline.late import note_odd
+from pipeline.point_table import PointTable
+from pipeline.series import Ints, Status
+from pipeline.unit_state import UnitState
+from plant.reading import MINUTE
+
+LONG = 512
+
+
+def keep(table: PointTable, state: UnitState, columns: Columns, points: Ints) -> Columns:
+    """The readings of `points` that the next step needs; the rest is forgotten."""
+    assert state.settled is not None
+    if not len(columns):
+        return columns
+    edge = state.settled * MINUTE
+    first = columns.bounds(len(table))[:-1]
+    low = first.copy()
+    held, spread = table.held[columns.point], table.spread[columns.point]
+    for kinds, rows in (
+        (table.held, np.flatnonzero(held)),
+        (table.spread, np.flatnonzero(spread & (columns.status == Status.USED))),
+        (table.counted | table.events, np.flatnonzero(~held & ~spread & (columns.status == Status.USED))),
+    ):
+        mine = points[kinds[points]]
+        if not len(rows) or not len(mine):
+            continue
+        lookup = Lookup(columns.point[rows], columns.time[rows], len(table))
+        if kinds is table.spread:
+            begin = lookup.last(mine, edge - 2 * table.span_us[mine] - MINUTE)
+        else:
+            last = lookup.last(mine, np.full(len(mine), edge))
+            there = last >= lookup.begin[mine]
+            minute = columns.time[rows[np.maximum(last, 0)]] // MINUTE * MINUTE
+            begin = np.where(there, lookup.last(mine, minute), last)
+        found = begin >= lookup.begin[mine]
+        low[mine[found]] = rows[begin[found]]
+    stays = np.arange(len(columns)) >= low[columns.point]
+    if stays.all():
+        return _compact(table, state, columns, edge)
+    note_odd(table, state, columns, ~stays)
+    cut = np.flatnonzero(low > first)
+    state.complete_from[cut] = np.maximum(state.complete_from[cut], columns.time[low[cut]])
+    return _compact(table, state, columns.take(stays), edge)
+
+
+def _compact(table: PointTable, state: UnitState, columns: Columns, edge: int) -> Columns:
+    """Of a point that has sent nothing usable for long, only the first such reading after a used one stays."""
+    bounds = columns.bounds(len(table))
+    long = np.flatnonzero(np.diff(bounds) > LONG)
+    if not len(long):
+        return columns
+    unused = columns.status >= Status.DROPPED
+    after = np.concatenate([[False], unused[:-1] & (columns.point[1:] == columns.point[:-1])])
+    gone = unused & after & (columns.time < edge) & np.isin(columns.point, long)
+    if not gone.any():
+        return columns
+    note_odd(table, state, columns, gone)
+    rows = np.flatnonzero(gone)
+    last = rows[np.append(np.flatnonzero(np.diff(columns.point[rows])), len(rows) - 1)]
+    state.complete_from[columns.point[last]] = columns.time[last] + 1
+    return columns.take(~gone)

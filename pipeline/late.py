@@ -1,0 +1,96 @@
+"""Readings that came too late to be held: what lies around them is fetched from where it was stored.
+
+Judging begins anew at a reading that needed no looking around, so that what comes out is what it would have been.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.columns import Columns, Flags
+from pipeline.messages import Stored
+from pipeline.point_table import PointTable
+from pipeline.receive import columns_of
+from pipeline.series import Ints, Status
+from pipeline.unit_state import UnitState
+from plant.reading import DAY, HOUR, MINUTE
+
+LOOK_BACK_US = (HOUR, 26 * HOUR, 40 * DAY)
+
+
+@dataclass(frozen=True)
+class Want:
+    """A point's readings from before `since` [µs] on: those of its minute, and one to begin from."""
+
+    point: int
+    since: int
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A point's stored readings from one on that can be begun from; all there are when `whole`."""
+
+    columns: Columns
+    whole: bool
+
+
+def fetch(table: PointTable, state: UnitState, stored: Stored, wants: list[Want], until: int) -> dict[int, Fetched]:
+    """By point, what is wanted of it, up to `until` [µs]."""
+    found: dict[int, Fetched] = {}
+    for back in LOOK_BACK_US:
+        missing = [want for want in wants if want.point not in found]
+        if not missing:
+            break
+        names = [table.names[want.point] for want in missing]
+        start = min(want.since - back - int(table.span_us[want.point]) for want in missing)
+        every = columns_of(table, stored(names, start, until)).sorted()
+        for want in missing:
+            own = every.take(every.point == want.point)
+            base = _base(table, state, own, want)
+            if base is not None or back == LOOK_BACK_US[-1]:
+                found[want.point] = Fetched(own.take(slice(base or 0, None)), base is None)
+    return found
+
+
+def _base(table: PointTable, state: UnitState, own: Columns, want: Want) -> int | None:
+    """The index to begin from: the last reading that needed no looking around, before the minute of the one before."""
+    point = want.point
+    if table.held[point]:
+        return last(own.time <= want.since // MINUTE * MINUTE)
+    if table.spread[point]:
+        return last(own.time <= want.since - int(table.span_us[point]) - MINUTE)
+    clean = _clean(state, table.names[point], own)
+    before = last(clean & (own.time < want.since))
+    if before is None:
+        return None
+    return last(clean & (own.time <= int(own.time[before]) // MINUTE * MINUTE))
+
+
+def _clean(state: UnitState, name: str, own: Columns) -> Flags:
+    clean: Flags = own.status == Status.USED
+    again = np.flatnonzero(own.time[1:] == own.time[:-1])
+    clean[again] = clean[again + 1] = False
+    for low, high in state.odd.get(name, []):
+        clean[np.searchsorted(own.time, low) : np.searchsorted(own.time, high, "right")] = False
+    return clean
+
+
+def last(mask: Flags) -> int | None:
+    """The last index that is marked."""
+    at = np.flatnonzero(mask)
+    return int(at[-1]) if len(at) else None
+
+
+def note_odd(table: PointTable, state: UnitState, columns: Columns, gone: Flags) -> None:
+    """Remembers which readings that are no longer held can not be begun from."""
+    odd: Ints = np.flatnonzero(gone & (columns.status >= Status.RESOLVED) & (columns.status <= Status.FROZEN))
+    if not len(odd):
+        return
+    point = columns.point[odd]
+    edges = np.flatnonzero((np.diff(odd, prepend=-2) > 1) | (np.diff(point, prepend=-1) != 0))
+    for low, high in zip(edges.tolist(), [*(edges[1:] - 1).tolist(), len(odd) - 1], strict=True):
+        spans = state.odd.setdefault(table.names[int(point[low])], [])
+        spans.append((int(columns.time[odd[low]]), int(columns.time[odd[high]])))
+        spans.sort()

@@ -1,0 +1,129 @@
+"""A process unit's points as columns, one row a point: what the step looks up for thousands of readings at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.minutes import STEP
+from pipeline.point_plan import PointPlan
+from pipeline.series import Floats, Ints
+from plant.model import Gap, Kind
+
+COUNTED = (Kind.COUNTER, Kind.NET)
+HELD = (Kind.RATE, Kind.LEVEL, Kind.SAMPLE)
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """Columns in the order of `names` (witnesses before the points they witness); times in µs.
+
+    `counted`, `held`, `spread` and `events` are the rows of the ways of measuring; `depth` is 0 for a point without
+    witness, 1 for one whose witness has none, and so on; `witness` is the witness's row or -1; `settling` are the
+    devices that the unit's minutes wait for.
+    """
+
+    names: tuple[str, ...]
+    plans: tuple[PointPlan, ...]
+    row: dict[str, int]
+    counted: NDArray[np.bool_]
+    net: NDArray[np.bool_]
+    held: NDArray[np.bool_]
+    rates: NDArray[np.bool_]
+    spread: NDArray[np.bool_]
+    events: NDArray[np.bool_]
+    owned: NDArray[np.bool_]
+    settles: NDArray[np.bool_]
+    device: Ints
+    devices: tuple[str, ...]
+    resolution: Floats
+    interval_us: Ints
+    reach_us: Ints
+    counted_reach_us: Ints
+    held_reach_us: Ints
+    speaks_us: Ints
+    span_us: Ints
+    begins: NDArray[np.bool_]
+    per_us: Floats
+    rise_per_us: Floats
+    low: Floats
+    high: Floats
+    exchanged: tuple[int, ...]
+    witness: Ints
+    depth: Ints
+    flat_us: Ints
+    calibrated_until: Ints
+    settling: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def steps(self, point: Ints, value: Floats) -> Ints:
+        """Values rounded to their points' resolution, in STEP."""
+        resolution = self.resolution[point]
+        whole = np.rint(value / resolution)
+        return np.rint(whole * (resolution / STEP)).astype(np.int64)
+
+    @classmethod
+    def of(cls, points: dict[str, PointPlan], owned: frozenset[str]) -> PointTable:
+        """The columns of a unit's points."""
+        names = tuple(points)
+        plans = tuple(points.values())
+        row = {name: number for number, name in enumerate(names)}
+        devices = tuple(dict.fromkeys(one.device for one in plans))
+        kind = [one.kind for one in plans]
+        depth: list[int] = []
+        for one in plans:
+            depth.append(0 if one.witness is None else depth[row[one.witness]] + 1)
+
+        def ints(values: list[int]) -> Ints:
+            return np.array(values, np.int64)
+
+        def flags(kinds: tuple[Kind, ...]) -> NDArray[np.bool_]:
+            return np.array([one in kinds for one in kind], np.bool_)
+
+        ranges = [_range(one) for one in plans]
+        return cls(
+            names=names,
+            plans=plans,
+            row=row,
+            counted=flags(COUNTED),
+            net=flags((Kind.NET,)),
+            held=flags(HELD),
+            rates=flags((Kind.RATE,)),
+            spread=flags((Kind.INTERVAL,)),
+            events=flags((Kind.COUNT,)),
+            owned=np.array([name in owned for name in names], np.bool_),
+            settles=np.array([one.settles() for one in plans], np.bool_),
+            device=ints([devices.index(one.device) for one in plans]),
+            devices=devices,
+            resolution=np.array([one.resolution for one in plans]),
+            interval_us=ints([one.interval_us for one in plans]),
+            reach_us=ints([one.reach_us for one in plans]),
+            counted_reach_us=ints(
+                [max(one.reach_us, one.gap_limit_us) if one.gap is not Gap.UNKNOWN else one.reach_us for one in plans]
+            ),
+            held_reach_us=ints(
+                [max(one.reach_us, one.gap_limit_us) if one.gap is Gap.HOLD else one.reach_us for one in plans]
+            ),
+            speaks_us=ints([one.speaks_us for one in plans]),
+            span_us=ints([one.span_us for one in plans]),
+            begins=np.array([one.begins for one in plans], np.bool_),
+            per_us=np.array([one.per_us for one in plans]),
+            rise_per_us=np.array([one.rise_per_us for one in plans]),
+            low=np.array([low for low, _ in ranges]),
+            high=np.array([high for _, high in ranges]),
+            exchanged=tuple(number for number, one in enumerate(plans) if one.exchanges),
+            witness=ints([row[one.witness] if one.witness is not None else -1 for one in plans]),
+            depth=ints(depth),
+            flat_us=ints([one.flat_limit_us if one.witness is not None else one.flat_after_us for one in plans]),
+            calibrated_until=ints([one.calibrated_until_us for one in plans]),
+            settling=tuple(dict.fromkeys(one.device for one in plans if one.settles())),
+        )
+
+
+def _range(point: PointPlan) -> tuple[float, float]:
+    """The values that a point can have; a totaliser that only rises is never negative."""
+    return point.range or (0.0 if point.kind is Kind.COUNTER else -np.inf, np.inf)

@@ -1,0 +1,140 @@
+"""What a process unit takes of the readings that come: stored as they came, refused where they cannot be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from historian.tables import READINGS
+from pipeline.columns import Columns
+from pipeline.judge import Finding
+from pipeline.messages import Received, Results, UnitMessages
+from pipeline.plans import FUTURE_US, HORIZON, UnitPlan
+from pipeline.point_table import PointTable
+from pipeline.unit_state import UnitState
+from plant.reading import DAY, HOUR, MINUTE, NO_LONGER_VALID, Quality, Readings, Times
+
+QUALITY = pl.Series([quality.name.lower() for quality in Quality])
+FIRST_BATCH_US = 31 * DAY
+SAME_STRETCH_US = HOUR
+REFUSED = ("future", "late", "out of range")
+EXPIRED = "calibration expired"
+Told = list[tuple[str, Finding]]
+
+
+def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: Results) -> tuple[Columns, Told]:
+    """Refuses what cannot be counted (from the future, later than the horizon, out of range); the rest as columns."""
+    readings, table = messages.readings, plan.table
+    findings: Told = []
+    if not len(readings):
+        return Columns.empty(), findings
+    quality, finding = readings.quality.copy(), readings.finding.astype(np.int64)
+    names = [*readings.findings, *REFUSED, EXPIRED]
+    row = np.array([table.row[name] for name in readings.points], np.int64)[readings.point]
+    future = readings.time > messages.now_us + FUTURE_US
+    # the first batch may bring a month of history, but no clock that stands at 1970
+    oldest = state.settled * MINUTE - HORIZON if state.settled is not None else messages.now_us - FIRST_BATCH_US
+    late = readings.time < oldest
+    with np.errstate(invalid="ignore"):
+        outside = (readings.value < table.low[row]) | (readings.value > table.high[row])
+    for offset, mask in enumerate((future, late, outside)):
+        quality[mask] = Quality.BAD
+        finding[mask] = len(readings.findings) + offset
+    expired = (readings.time >= table.calibrated_until[row]) & (quality < Quality.SUSPECT)
+    quality[expired] = Quality.SUSPECT
+    finding[expired & (finding == 0)] = len(names) - 1
+    if (quality == Quality.BAD).any() or expired.any():
+        _tell(table, state, readings, row, quality, finding, names, findings)
+    owned = table.owned[row]
+    results.readings.append(
+        Received(
+            table.names,
+            row[owned],
+            readings.time[owned],
+            readings.received[owned],
+            readings.value[owned],
+            quality[owned],
+            finding[owned],
+            tuple(names),
+        )
+    )
+    kept = Readings(
+        readings.points, readings.point, readings.time, readings.received, readings.value, quality, readings.finding
+    )
+    return columns_of(
+        table, messages.corrections.apply(kept) if messages.corrections else kept, ~(future | late)
+    ), findings
+
+
+def columns_of(table: PointTable, readings: Readings, rows: Any = None) -> Columns:
+    """Readings of a unit's points as columns; `rows` keeps some of them."""
+    part = readings if rows is None else readings.take(rows)
+    point = np.array([table.row[name] for name in part.points], np.int64)[part.point]
+    return Columns.received(point, part.time, part.value, part.quality == Quality.BAD, part.quality == Quality.SUSPECT)
+
+
+def _tell(
+    table: PointTable,
+    state: UnitState,
+    readings: Readings,
+    row: Any,
+    quality: Any,
+    finding: Any,
+    names: list[str],
+    findings: Told,
+) -> None:
+    # a sample that ended tells of nothing wrong
+    fine = [0, *(code for code, name in enumerate(names) if name == NO_LONGER_VALID)]
+    odd = ((quality == Quality.BAD) | (finding == len(names) - 1)) & ~np.isin(finding, fine)
+    pairs = np.unique(np.stack([row[odd], finding[odd]], axis=1), axis=0)
+    for number, code in pairs.tolist():
+        rows = np.flatnonzero(odd & (row == number) & (finding == code))
+        name, what = table.names[number], names[code]
+        start, end, count = _stretch(state, f"{name} {what}", readings.time[rows])
+        text = f"{count} readings, the last {readings.value[rows[-1]]:g}"
+        findings.append((name, Finding(what, start, end, text)))
+
+
+def _stretch(state: UnitState, key: str, time: Times) -> tuple[int, int, int]:
+    """The stretch that refused readings belong to: it goes on while they keep coming. Start, end, how many."""
+    start, end, count = int(time.min()), int(time.max()), len(time)
+    was = state.refused.get(key)
+    if was is not None and start - was[1] <= SAME_STRETCH_US:
+        start, end, count = min(start, was[0]), max(end, was[1]), count + was[2]
+    state.refused[key] = [start, end, count]
+    return start, end, count
+
+
+def readings_frame(parts: Sequence[Received]) -> pl.DataFrame:
+    """What was received, as rows of table `readings`."""
+    if not parts:
+        return READINGS.empty()
+    names: dict[tuple[str, ...], int] = {}
+    texts: list[str] = []
+    for part in parts:
+        for listed in (part.points, part.findings):
+            if listed not in names:
+                names[listed] = len(texts)
+                texts += listed
+    text = pl.Series(texts, dtype=pl.String)
+
+    def gathered(name: str, listed: str) -> pl.Series:
+        at = np.concatenate([getattr(part, name) + names[getattr(part, listed)] for part in parts])
+        return text.gather(at)
+
+    def joined(name: str) -> Any:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return pl.DataFrame(
+        {
+            "time": pl.Series(joined("time")).cast(READINGS.schema["time"]),
+            "received": pl.Series(joined("received")).cast(READINGS.schema["received"]),
+            "point": gathered("point", "points"),
+            "value": joined("value"),
+            "quality": QUALITY.gather(joined("quality")),
+            "finding": gathered("finding", "findings"),
+        }
+    )

@@ -1,0 +1,87 @@
+"""Running the tasks of a recompute, side by side where that pays, and storing what they found."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+import polars as pl
+
+from historian.store import Historian, StateRow
+from pipeline.recompute_scopes import ScopeTask
+from pipeline.recompute_scratch import Scratch
+from pipeline.recompute_units import UnitTask
+
+POLL_S = 0.2
+ALONE_READINGS = 3_000_000
+"""Below so many readings a process of its own costs more than it saves."""
+
+Progress = Callable[[str, float], None]
+"""Told what is being done, and how much of it is (0..1)."""
+
+Task = UnitTask | ScopeTask
+
+
+def silent(_what: str, _share: float) -> None:
+    """Nobody is told."""
+
+
+class Runner:
+    """`settled_us` is stored with every commit; `readings` is about how many there are to work on."""
+
+    def __init__(
+        self, historian: Historian, settled_us: int, progress: Progress, workers: int | None, readings: float
+    ) -> None:
+        self.historian, self.settled_us, self.progress = historian, settled_us, progress
+        self.workers = workers if workers is not None else os.cpu_count() or 1
+        self.readings = readings
+        self.counts: dict[str, int] = {}
+
+    def run(self, tasks: Sequence[Task], target: Callable[[Any], None], what: str) -> None:
+        """Runs tasks, side by side where that pays."""
+        told = [Scratch(task.scratch, task.name) for task in tasks]
+        if len(tasks) < 2 or self.workers < 2 or self.readings < ALONE_READINGS:
+            for number, task in enumerate(tasks):
+                self.progress(what, number / len(tasks))
+                target(task)
+            self.progress(what, 1.0)
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(self.workers, len(tasks)), mp_context=context) as pool:
+            waiting: set[Future[None]] = {pool.submit(target, task) for task in tasks}
+            while waiting:
+                waiting = {future for future in waiting if not _finished(future)}
+                self.progress(what, sum(one.told() for one in told) / len(told))
+                time.sleep(POLL_S)
+
+    def store(self, found: Sequence[Scratch]) -> None:
+        """Stores what tasks found, in the order in which they found it; nothing of it depends on the state."""
+        for scratch in found:
+            for tables in scratch.chunks():
+                self.commit({name: frame for name, frame in tables.items() if name != "drift"}, [], None)
+
+    def commit(self, results: dict[str, pl.DataFrame], state: list[StateRow], position: int | None) -> None:
+        """Stores rows, and state where a position is given."""
+        for name, frame in results.items():
+            self.counts[name] = self.counts.get(name, 0) + len(frame)
+        at = position if position is not None else self.historian.head("position")
+        self.historian.commit(results, state, at, self.settled_us)
+
+    def replaced(self, key: str, rows: Iterable[tuple[str, int, bytes]]) -> list[StateRow]:
+        """State rows in the place of all that were there."""
+        fresh = {(kind, start): body for kind, start, body in rows}
+        gone: list[StateRow] = [
+            (key, kind, start, None) for kind, start, _ in self.historian.state(key) if (kind, start) not in fresh
+        ]
+        return [*gone, *((key, kind, start, body) for (kind, start), body in fresh.items())]
+
+
+def _finished(future: Future[None]) -> bool:
+    if not future.done():
+        return False
+    future.result()
+    return True

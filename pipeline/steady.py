@@ -1,0 +1,149 @@
+"""What new readings change, point by point, and which points need more than a running difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.columns import Columns, Lookup, group_starts
+from pipeline.judge import Finding
+from pipeline.minutes import STEP
+from pipeline.point_table import PointTable
+from pipeline.series import Ints, Status, counts
+from pipeline.unit_state import NEVER, UnitState
+from plant.clock import to_us
+from plant.reading import MINUTE
+
+FAR = 2**62
+
+
+@dataclass
+class Changes:
+    """For each of `points`: its first new reading [µs] (FAR: none), the first minute whose facts it may change, and
+    whether readings are needed for that which are no longer held."""
+
+    points: Ints
+    first: Ints
+    since: Ints
+    late: NDArray[np.bool_]
+
+    def at(self, point: int) -> int:
+        """Where a point stands here."""
+        return int(np.searchsorted(self.points, point))
+
+
+def changes(table: PointTable, state: UnitState, columns: Columns, points: Ints, start: int) -> Changes:
+    """What the new readings in `columns` change; minutes from `start` on are worked out anyway."""
+    first = np.full(len(points), FAR)
+    fresh = np.flatnonzero(columns.fresh)
+    at = group_starts(columns.point[fresh])
+    of = columns.point[fresh[at]]
+    local = np.searchsorted(points, of)
+    time = columns.time[fresh[at]]
+    first[local] = time
+    since = np.full(len(points), start, np.int64)
+    begin = time - np.where(table.spread[of] & ~table.begins[of], table.span_us[of], 0)
+    minute = begin // MINUTE
+    counted = table.counted[of] | table.events[of]
+    if counted.any():
+        held = np.flatnonzero(~columns.fresh & counts(columns.status))
+        if len(held):
+            lookup = Lookup(columns.point[held], columns.time[held], len(table))
+            before = lookup.last(of, time, "left")
+            there = counted & (before >= lookup.begin[of])
+            minute[there] = columns.time[held[before[there]]] // MINUTE
+    since[local] = np.minimum(start, minute)
+    _fallen_silent(table, state, columns, points, since)
+    late = np.zeros(len(points), np.bool_)
+    forgot = state.complete_from[of] > NEVER
+    needs = forgot & (time < state.complete_from[of])
+    back = forgot & (since[local] < start)
+    if back.any():
+        # what the minutes before the last settled one begin from must be held as well
+        edge = since[local] * MINUTE - np.where(table.spread[of], table.span_us[of], 0)
+        held = np.flatnonzero(~columns.fresh & ((columns.status == Status.USED) | table.held[columns.point]))
+        if len(held):
+            lookup = Lookup(columns.point[held], columns.time[held], len(table))
+            needs |= back & (lookup.last(of, edge) < lookup.begin[of])
+        else:
+            needs |= back
+    late[local] = needs
+    return Changes(points, first, since, late)
+
+
+def _fallen_silent(table: PointTable, state: UnitState, columns: Columns, points: Ints, since: Ints) -> None:
+    """A source of events that has not spoken for its reach was last known to be alive when it spoke: in place."""
+    assert state.settled is not None
+    rows = np.flatnonzero(table.events[columns.point] & ~columns.fresh & (columns.status == Status.USED))
+    if len(rows):
+        last = rows[np.append(np.flatnonzero(np.diff(columns.point[rows])), len(rows) - 1)]
+        point, time = columns.point[last], columns.time[last]
+        silent = state.settled * MINUTE - time > table.reach_us[point]
+        at = np.searchsorted(points, point[silent])
+        since[at] = np.minimum(since[at], time[silent] // MINUTE + 1)
+
+
+def unsteady(table: PointTable, columns: Columns) -> Ints:
+    """Points with a conflict, something pending or resolved, a counter that falls or leaps, or an exchange."""
+    if not len(columns):
+        return np.empty(0, np.int64)
+    twice = (columns.point[1:] == columns.point[:-1]) & (columns.time[1:] == columns.time[:-1])
+    looked = (columns.status >= Status.RESOLVED) & (columns.status <= Status.DROPPED)
+    found = [columns.point[1:][twice], columns.point[looked]]
+    rows = np.flatnonzero(table.counted[columns.point] & ~table.net[columns.point] & (columns.status == Status.USED))
+    if len(rows) > 1:
+        point, time = columns.point[rows], columns.time[rows]
+        value = table.steps(point, columns.value[rows])
+        rise, to = np.diff(value), point[1:]
+        span = np.maximum(np.diff(time), table.interval_us[to])
+        with np.errstate(invalid="ignore"):
+            allowed = table.rise_per_us[to] * span / STEP + table.resolution[to] / STEP
+        leaps = (point[:-1] == to) & ~((rise >= 0) & (rise <= allowed))
+        found.append(to[leaps])
+    bounds = columns.bounds(len(table))
+    for exchanged in table.exchanged:
+        low, high = bounds[exchanged : exchanged + 2]
+        if high > low:
+            begin, end = columns.time[low], columns.time[high - 1]
+            if any(begin < to_us(one.at) <= end for one in table.plans[exchanged].exchanges):
+                found.append(np.array([exchanged]))
+    return np.unique(np.concatenate(found))
+
+
+def running_totals(table: PointTable, columns: Columns, judged: set[int]) -> None:
+    """Sets, in place, the running amount of new readings of counters that only rise: it goes on from those held."""
+    mine = table.counted[columns.point] & columns.fresh & counts(columns.status)
+    if judged:
+        plain = np.ones(len(table), np.bool_)
+        plain[list(judged)] = False
+        mine &= plain[columns.point]
+    if not mine.any():
+        return
+    offset = np.zeros(len(table), np.int64)
+    held = np.flatnonzero(table.counted[columns.point] & ~columns.fresh & counts(columns.status))
+    if len(held):
+        last = held[np.append(np.flatnonzero(np.diff(columns.point[held])), len(held) - 1)]
+        point = columns.point[last]
+        offset[point] = columns.total[last] - table.steps(point, columns.value[last])
+    point = columns.point[mine]
+    columns.total[mine] = table.steps(point, columns.value[mine]) + offset[point]
+
+
+def gaps(table: PointTable, columns: Columns) -> list[tuple[str, Finding]]:
+    """Stretches without a usable reading that a new one of a counter has closed."""
+    rows = np.flatnonzero(table.counted[columns.point] & counts(columns.status))
+    if len(rows) < 2:
+        return []
+    same = columns.point[rows[1:]] == columns.point[rows[:-1]]
+    length = np.diff(columns.time[rows])
+    wide = same & (length > table.reach_us[columns.point[rows[1:]]]) & columns.fresh[rows[1:]]
+    found = []
+    for i in np.flatnonzero(wide).tolist():
+        if not (columns.status[rows[i] + 1 : rows[i + 1]] == Status.FROZEN).any():
+            minutes = int(length[i]) // MINUTE
+            text = f"{minutes} min without a usable reading; {minutes} min of amount are spread over it"
+            begin, end = int(columns.time[rows[i]]), int(columns.time[rows[i + 1]])
+            found.append((table.names[int(columns.point[rows[i]])], Finding("gap", begin, end, text)))
+    return found
