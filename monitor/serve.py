@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import signal
 import threading
 import time
@@ -39,6 +40,23 @@ HOUSEKEEPING_S = 600.0
 OUTBOX_S = 1.0
 RETRY_S = 5.0
 LAST_STEPS_S = 1.0
+TURN_S = 8.0
+"""In how long every process unit of a large plant has its turn to work out what has settled."""
+
+
+class Turns:
+    """How many process units may work out what has settled, so that each has its turn within TURN_S."""
+
+    def __init__(self, units: int, now_s: float) -> None:
+        self._units, self._last_s = units, now_s
+
+    def units(self, now_s: float) -> int:
+        """As many as the time since the last messages asks for, one at least."""
+        return max(1, min(self._units, math.ceil((now_s - self._last_s) / TURN_S * self._units)))
+
+    def taken(self, now_s: float) -> None:
+        """Messages were stepped: what is due waits for the next ones."""
+        self._last_s = now_s
 
 
 class Pipeline(threading.Thread):
@@ -74,12 +92,16 @@ class Pipeline(threading.Thread):
     def _run(self) -> None:
         self._notifier.start()
         stored, tidied = time.monotonic(), float("-inf")
+        turns = Turns(len(self._described.plan.units), stored)
         dirty = False
         while not self.stopping.is_set():
             try:
                 if self._advance is not None and self._advance.due():
                     self._advance.run(self._described, self._journal, self._server)
-                worked = self._server.step()
+                began = time.monotonic()
+                worked = self._server.step(units_at_once=turns.units(began))
+                if worked:
+                    turns.taken(began)
                 dirty = dirty or worked > 0
                 now = time.monotonic()
                 if dirty and now - stored >= CHECKPOINT_S:

@@ -49,15 +49,21 @@ class Server:
             since = historian.head("settled") - DAY
             self._tell(self.reader.table("alarms", start_us=since), self.reader.table("drift"))
 
-    def step(self, limit: int = MESSAGES_AT_ONCE) -> int:
-        """Steps up to `limit` messages that the journal holds beyond the last; how many there were."""
+    def step(self, limit: int = MESSAGES_AT_ONCE, units_at_once: int | None = None) -> int:
+        """Steps up to `limit` messages that the journal holds beyond the last; how many there were.
+
+        `units_at_once`: see `Engine.process`.
+        """
         messages = self._journal.read(self.engine.position, limit)
         if not messages:
             return 0
         # a correction comes alone: what it withdraws must not be raised by rows from before it
         put_right = next((i for i, message in enumerate(messages) if message.kind == "correction"), len(messages))
         messages = messages[: max(put_right, 1)]
-        fresh = self.engine.process(messages)
+        if messages[0].kind == "correction":
+            # what was found before it is stored with the alarms that it led to
+            self.checkpoint()
+        fresh = self.engine.process(messages, units_at_once)
         if "revised" in fresh:
             self._step_alarms(pl.concat(fresh["revised"]), [], revised=True)
         drifts = pl.concat(fresh["drift"]) if "drift" in fresh else DRIFT.empty()
