@@ -31,22 +31,28 @@ TARGET_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 
+def judged_windows(plant: Plant) -> tuple[str, ...]:
+    """The windows on which targets are judged: the fixed ones of about a month or longer, the plant's own periods."""
+    return (*JUDGED_WINDOWS, *plant.periods)
+
+
 def target_table(plant: Plant, kpis: pl.DataFrame) -> pl.DataFrame:
     """One row for each KPI with a target and each judged window: the newest, against baseline year and targets.
 
     `kpis` has the schema of table `kpi`. `from_baseline`, `to_near_term` and `to_long_term` are distances [%],
     positive = worse whatever the direction; `achieved` is how much of the way from the baseline year to the near-term
     target is gone [%]. `verdict`: "long-term reached", "near-term reached", "improved", "not improved"; "unknown" with
-    its `reason` where there is no value; "too short" for a window to date that does not yet span 28 days.
+    its `reason` where there is no value; "too short" for a window to date, or a period, that does not span 28 days.
     """
     rows: list[dict[str, Any]] = []
-    for row in newest(kpis.filter(pl.col("window").is_in(JUDGED_WINDOWS))).iter_rows(named=True):
+    judged = judged_windows(plant)
+    for row in newest(kpis.filter(pl.col("window").is_in(judged))).iter_rows(named=True):
         kpi = plant.kpis.get(row["kpi"])
         if kpi is not None and kpi.target is not None:
             rows.append({**{name: row.get(name) for name in TARGET_SCHEMA}, **_judge(kpi, kpi.target, row)})
     frame = pl.DataFrame(rows, schema=TARGET_SCHEMA)
     order = {name: number for number, name in enumerate(plant.kpis)}
-    windows = {name: number for number, name in enumerate(JUDGED_WINDOWS)}
+    windows = {name: number for number, name in enumerate(judged)}
     return frame.sort(
         pl.col("kpi").replace_strict(order, return_dtype=pl.Int64),
         pl.col("window").replace_strict(windows, return_dtype=pl.Int64),

@@ -11,7 +11,7 @@ from console.views_drifts import Drift
 from console.views_kpis import Course, Value
 from console.words import Words
 from plant.calendar import Calendar
-from plant.reading import SECOND
+from plant.reading import DAY, HOUR, SECOND
 
 GREY = "#8a94a3"
 GRID = "rgba(138,148,163,0.22)"
@@ -21,6 +21,8 @@ BAD = "#d0493a"
 GOOD = "#3f9a5f"
 BAND = "rgba(31,138,138,0.14)"
 DRIFT = "rgba(208,73,58,0.06)"
+FEW = 12
+LEAST_SPAN = {"1h": HOUR, "shift": 8 * HOUR, "7d": 3 * HOUR, "30d": 3 * HOUR}
 FONT = '"Roboto","Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif'
 Options = dict[str, Any]
 TIME_LABEL: Options = {
@@ -67,7 +69,7 @@ def kpi_chart(
         "grid": {"left": 52, "right": 84, "top": 34, "bottom": 28},
         "legend": _legend([name, words("expected")]),
         "tooltip": _tooltip(),
-        "xAxis": _time_axis(),
+        "xAxis": {**_time_axis(), **_span(value.window, course, calendar)},
         "yAxis": {**_value_axis(unit(value.unit)), **_reach(value, course)},
         "series": [
             {**band, "name": "low", "data": _pairs(local, course.lows), "tooltip": {"show": False}},
@@ -89,8 +91,8 @@ def kpi_chart(
             {
                 "name": name,
                 "type": "line",
-                # a line of one value is no line
-                "symbol": "circle" if sum(value is not None for value in course.values) == 1 else "none",
+                # a line of one value is no line, and one of a few looks measured all along
+                "symbol": "circle" if sum(value is not None for value in course.values) <= FEW else "none",
                 "lineStyle": {"color": LINE, "width": 1.8},
                 "itemStyle": {"color": LINE},
                 "data": _pairs(local, course.values),
@@ -142,6 +144,18 @@ def baseline_chart(blocks: Blocks, found: Sequence[Drift], calendar: Calendar, w
             _line(words("chart_limit"), local, blocks.limit, BAD, 2, dashed=True),
         ],
     }
+
+
+def _span(window: str, course: Course, calendar: Calendar) -> Options:
+    """The ends of the time axis: from the first row that says anything to the newest, about which a short span is
+    widened; left alone, a chart of one row is two days wide."""
+    columns = (course.values, course.expected, course.highs)
+    said = [row[0] for row in zip(course.times, *columns, strict=True) if any(one is not None for one in row[1:])]
+    if not said:
+        return {}
+    first, last = said[0], course.times[-1]
+    more = max(LEAST_SPAN.get(window, DAY) - (last - first), 0) // 2
+    return {"min": _local(first - more, calendar), "max": _local(last + more, calendar)}
 
 
 def _reach(value: Value, course: Course) -> Options:

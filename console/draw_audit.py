@@ -13,7 +13,7 @@ from console.figures import SPACE, Moments, number, percent, quantity, signed, u
 from console.markup import Column, Row, bar, chip, div, join, span, table, tag
 from console.views_audit import JUDGING_WINDOWS, OptionState, Versions
 from console.views_baselines import Fit
-from console.views_kpis import JUDGED, Value
+from console.views_kpis import Value
 from console.words import Words
 from plant.model import Plant
 
@@ -75,7 +75,7 @@ def _grouped(found: Sequence[T], row: Callable[[T], Row], words: Words) -> list[
 
 def _target(value: Value, words: Words) -> Row:
     target = value.definition.target
-    judged = value.window in JUDGED
+    judged = value.judged
     if target is None:
         return (words.title(value.title), *[""] * 7)
     near, long = (
@@ -98,7 +98,7 @@ def _target(value: Value, words: Words) -> Row:
 def _now(value: Value, words: Words) -> Markup:
     """The value; a window other than the month that the table is headed with is named."""
     other = value.value is not None and value.window != JUDGING_WINDOWS[0]
-    note = span("kc-small kc-block", words(f"long_window_{value.window}")) if other else None
+    note = span("kc-small kc-block", words.long_window(value.window)) if other else None
     return join((measured(value, words), note))
 
 

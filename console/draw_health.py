@@ -12,6 +12,7 @@ from console.figures import Moments, duration, number, percent, quantity, size
 from console.markup import Column, Row, bar, chip, div, join, span, table, tag
 from console.views_health import Notice, PointHealth
 from console.words import Words
+from plant.reading import HOUR
 
 QUALITY_KIND = {"good": "good", "estimated": "info", "suspect": "warn", "bad": "bad"}
 NOTICES_SHOWN = 60
@@ -61,14 +62,16 @@ def _disk(status: Mapping[str, Any], words: Words) -> Markup:
     return tile(words("disk"), size(used), " · ".join(notes), bar(share, "bad" if share > 0.9 else "info"))
 
 
-def points(found: Sequence[PointHealth], words: Words, now_us: int) -> Markup:
-    """Points grouped by scope: last value, its age, quality, coverage."""
+def points(found: Sequence[PointHealth], words: Words, now_us: int, counted: int = HOUR) -> Markup:
+    """Points grouped by scope: last value, its age, quality, coverage of the last `counted` µs."""
+    young = duration(counted) if counted < HOUR else ""
+    covered = words("coverage_young", span=young) if young else words("coverage_1h")
     columns = [
         Column(words("point")),
         Column(words("last_value"), number=True, lead=True),
         Column(words("age"), number=True),
         Column(words("quality")),
-        Column(words("coverage_1h"), number=True),
+        Column(covered, number=True),
         Column(words("device"), minor=True),
     ]
     rows: list[Row | str] = []
@@ -78,7 +81,10 @@ def points(found: Sequence[PointHealth], words: Words, now_us: int) -> Markup:
             scope = point.scope
             rows.append(words.scope(scope))
         rows.append(_point(point, words, now_us))
-    return table(columns, rows, "kc-dense") if rows else div("kc-empty", words("all_good"))
+    if not rows:
+        return div("kc-empty", words("all_good"))
+    note = words("coverage_points_young", span=young) if young else words("coverage_points")
+    return join((div("kc-foot", note), table(columns, rows, "kc-dense")))
 
 
 def _point(point: PointHealth, words: Words, now_us: int) -> Row:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from console import formula
 from console.figures import Moments, duration, number, percent, quantity, unit
 from console.markup import Column, Row, bar, chip, div, join, span, spark, table
 from console.views_drifts import Cost, Drift, total
-from console.views_kpis import JUDGED, Value
+from console.views_kpis import Value
 from console.words import Words
 from plant.model import Plant
 
@@ -21,7 +22,7 @@ def tile(value: Value, words: Words) -> Markup:
     target = value.definition.target
     return div(
         "kc-tile" + (" drifting" if value.drifts else ""),
-        div("kc-tile-title", words.title(value.title), scope_note(value, words)),
+        div("kc-tile-title", title(value, words), scope_note(value, words)),
         div("kc-tile-value", figure(value, words), flags(value, words)),
         span("kc-reason", reason(value, words)) if value.value is None else None,
         div(
@@ -38,6 +39,12 @@ def tile(value: Value, words: Words) -> Markup:
         data_kpi=f"{value.kpi}|{value.scope}|{value.product}",
         title=details(value, words),
     )
+
+
+def title(value: Value, words: Words) -> Markup:
+    """The KPI's title, with the product that it is of."""
+    product = span("kc-small", f"· {words.product(value.product)}") if value.product else None
+    return join((words.title(value.title), product), between=" ")
 
 
 def scope_note(value: Value, words: Words) -> Markup | None:
@@ -62,11 +69,17 @@ def measured(value: Value, words: Words) -> Markup:
 
 
 def reason(value: Value, words: Words) -> str:
-    """Why a value is unknown, with its coverage where that is the cause."""
+    """Why a value is unknown; where its coverage is the cause, how much of which window is known."""
     text = words.code(value.reason)
-    if value.reason == COVERAGE_REASON and value.coverage is not None:
-        text += f": {percent(value.coverage * 100, 0)} < {percent(value.definition.coverage_limit * 100, 0)}"
-    return text
+    if value.reason != COVERAGE_REASON or value.coverage is None:
+        return text
+    return words(
+        "coverage_reason",
+        reason=text,
+        share=percent(value.coverage * 100, 0),
+        window=words.long_window(value.window),
+        limit=percent(value.definition.coverage_limit * 100, 0),
+    )
 
 
 def flags(value: Value, words: Words) -> Markup:
@@ -99,7 +112,7 @@ def target_line(
     name: str, target: float | None, worse: float | None, value: Value, words: Words, *, judged: bool | None = None
 ) -> Markup:
     """One line of a tile: a target (or what is expected) and how far the value is from it."""
-    coloured = value.window in JUDGED if judged is None else judged
+    coloured = value.judged if judged is None else judged
     shown = "" if target is None else number(target, value.decimals)
     return div("kc-line", span("kc-muted", name), span("kc-line-value", shown), distance(worse, words, coloured))
 
@@ -133,13 +146,34 @@ def kpi_table(groups: Sequence[tuple[str, Sequence[Value]]], words: Words) -> Ma
         Column(words("long_term"), number=True),
         Column(words("against_expected"), number=True),
         Column(words("range"), number=True, minor=True),
-        Column(words("coverage"), number=True, minor=True),
+        Column(words("coverage_of_window"), number=True, minor=True),
     ]
     rows: list[Row | str] = []
     for scope, group in groups:
         rows.append(words.scope(scope))
         rows += [_row(value, words) for value in group]
     return table(columns, rows)
+
+
+def made_of(value: Value, words: Words) -> Markup:
+    """What the KPI is made of: its formula, and what that leaves unsaid."""
+    kpi = value.definition
+    first = div("kc-foot", span("kc-strong", words("formula")), f": {formula.formula(kpi, words)} [{unit(kpi.unit)}]")
+    return join((first, *(div("kc-foot", note) for note in formula.notes(kpi, words))))
+
+
+def period_line(found: Sequence[Value], window: str, words: Words, moments: Moments) -> str:
+    """From when to when a period of the plant's own is shown, and whether it is over; "" for another window."""
+    period = words.plant.periods.get(window)
+    if period is None:
+        return ""
+    title = words.title(period.title)
+    for value in found:
+        if value.start is not None and value.end is not None:
+            last = moments.day(value.end - 1) if value.settled else moments.full(value.end)
+            key = "period_over" if value.settled else "period_so_far"
+            return words(key, title=title, first=moments.day(value.start), last=last)
+    return words("period_without", title=title, first=period.since, last=period.until)
 
 
 def against(target: float | None, worse: float | None, value: Value, words: Words, judged: bool) -> Markup:
@@ -149,10 +183,10 @@ def against(target: float | None, worse: float | None, value: Value, words: Word
 
 
 def _row(value: Value, words: Words) -> Row:
-    target, judged = value.definition.target, value.window in JUDGED
+    target, judged = value.definition.target, value.judged
     shown = join((flags(value, words), measured(value, words)))
     return (
-        words.title(value.title),
+        title(value, words),
         shown,
         against(target.near_term, value.to_near, value, words, judged) if target else "",
         against(target.long_term, value.to_long, value, words, judged) if target else "",

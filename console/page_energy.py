@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import escape
 from nicegui import ui
 
 from console import charts, draw_kpis
 from console.layout import House, Visit, in_thread
 from console.views_baselines import Blocks, blocks
 from console.views_drifts import Cost, Drift, costs_of_day, drifts, standing
-from console.views_kpis import TREND_SPAN, WINDOWS, Course, Value, by_scope, course, of_site, values
+from console.views_kpis import Course, Value, by_scope, choices, course, of_site, trend_span, values
+from console.words import Words
 from plant.reading import DAY, HOUR
 
 CHART_SPAN = 14 * DAY
@@ -35,9 +37,10 @@ class EnergyPage:
         self.visit = visit
         self.house: House = visit.house
         plant = self.house.context.plant
-        self.window = visit.query.get("window", WINDOWS[0])
-        if self.window not in WINDOWS:
-            self.window = WINDOWS[0]
+        self.windows = {window: visit.words.window(window) for window in choices(plant)}
+        self.window = visit.query.get("window", "")
+        if self.window not in self.windows:
+            self.window = next(iter(self.windows))
         self.baselines = {name: visit.words.title(one.title) for name, one in plant.baselines.items()}
         self.baseline = next(iter(self.baselines), "")
         self.chosen = ""
@@ -51,10 +54,10 @@ class EnergyPage:
         with ui.element("section").classes("kc-section"):
             with ui.element("div").classes("kc-bar-head"):
                 ui.html(words("site_now"), tag="h2")
-                names = {window: words(f"window_{window}") for window in WINDOWS}
-                ui.toggle(names, value=self.window, on_change=lambda event: self._choose_window(event.value)).props(
-                    "dense no-caps unelevated"
-                ).classes("kc-windows")
+                ui.toggle(
+                    self.windows, value=self.window, on_change=lambda event: self._choose_window(event.value)
+                ).props("dense no-caps unelevated").classes("kc-windows")
+            self._period = ui.html("", sanitize=False).classes("kc-foot")
             self._grid = ui.element("div").classes("kc-tiles")
             ui.html(words("judged_long"), tag="p").classes("kc-foot")
         with ui.element("div").classes("kc-two"):
@@ -68,6 +71,7 @@ class EnergyPage:
                     )
                 self._chart = ui.echart({}).classes("kc-chart")
                 self._no_trend = ui.html(words("no_trend")).classes("kc-empty")
+                self._made_of = ui.html("", sanitize=False)
             with ui.element("section").classes("kc-section kc-card"):
                 ui.html(words("drift_cost_today"), tag="h2")
                 self._costs = ui.html("", sanitize=False)
@@ -84,6 +88,7 @@ class EnergyPage:
         with ui.element("section").classes("kc-section kc-card"):
             ui.html(words("all_kpis"), tag="h2")
             self._table = ui.html("", sanitize=False)
+            ui.html(words("coverage_is"), tag="p").classes("kc-foot")
 
     async def refresh(self) -> None:
         """Asks for what is new and shows what has changed."""
@@ -95,14 +100,15 @@ class EnergyPage:
         self._costs.content = draw_kpis.drift_costs(
             seen.costs, standing(seen.drifts), plant, words, self.visit.moments()
         )
+        self._period.content = escape(draw_kpis.period_line(seen.values, self.window, words, self.visit.moments()))
+        self._period.visible = bool(self._period.content)
         self._table.content = draw_kpis.kpi_table(by_scope(seen.values, plant), words)
 
     def _look(self) -> Energy:
         house, history = self.house, self.house.history
         plant, now = house.context.plant, house.context.clock.now_us()
         found = drifts(history.table("drift"), plant)
-        span = TREND_SPAN[self.window]
-        since = (now - span) // HOUR * HOUR
+        since = (now - trend_span(self.window)) // HOUR * HOUR
         rows = history.table("kpi", since, None, {"window": self.window}, keep_s=CHART_KEEP_S)
         seen = house.memo.get(
             ("values", self.window),
@@ -146,10 +152,11 @@ class EnergyPage:
 
     def _show_chart(self, seen: Energy) -> None:
         words, context = self.visit.words, self.house.context
-        names = {_key(value): _name(value, words.title(value.title)) for value in seen.values}
+        names = {_key(value): _name(value, words) for value in seen.values}
         if self._kpi_select.options != names or self._kpi_select.value != self.chosen:
             self._kpi_select.set_options(names, value=self.chosen or None)
         value = next((one for one in seen.values if _key(one) == self.chosen), None)
+        self._made_of.content = draw_kpis.made_of(value, words) if value is not None else ""
         self._chart.visible = bool(value and seen.course.times)
         self._no_trend.visible = not self._chart.visible
         state = (self.chosen, self.window, seen.course)
@@ -188,8 +195,9 @@ def _key(value: Value) -> str:
     return f"{value.kpi}|{value.scope}|{value.product}"
 
 
-def _name(value: Value, title: str) -> str:
-    return f"{title} · {value.product}" if value.product else title
+def _name(value: Value, words: Words) -> str:
+    title = words.title(value.title)
+    return f"{title} · {words.product(value.product)}" if value.product else title
 
 
 def _set_options(chart: ui.echart, options: dict[str, object]) -> None:

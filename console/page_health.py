@@ -12,7 +12,7 @@ from console import draw_collect, draw_health
 from console.layout import Visit, in_thread
 from console.panel_corrections import CorrectionsPanel
 from console.views_collect import Trouble, troubles
-from console.views_health import DeviceHealth, Notice, PointHealth, devices, notices, points
+from console.views_health import DeviceHealth, Notice, PointHealth, counted, devices, notices, points
 from plant.reading import DAY, HOUR, MINUTE
 
 NOTICES_FOR = 7 * DAY
@@ -20,7 +20,7 @@ NOTICES_FOR = 7 * DAY
 
 @dataclass(frozen=True)
 class HealthView:
-    """Everything the page shows at one instant; ages of points are as of `now_us`."""
+    """Everything the page shows at one instant; ages of points are as of `now_us`, their coverages of `counted` µs."""
 
     points: list[PointHealth]
     notices: list[Notice]
@@ -28,6 +28,7 @@ class HealthView:
     troubles: list[Trouble]
     status: Mapping[str, Any]
     now_us: int
+    counted: int
 
 
 class HealthPage:
@@ -67,7 +68,7 @@ class HealthPage:
         self._devices.content = draw_collect.devices(seen.devices, bool(seen.status.get("devices")), words)
         self._rejected.content = draw_collect.rejected(seen.devices, words)
         self._more.set_visibility(bool(self._rejected.content))
-        self._points.content = draw_health.points(shown, words, seen.now_us)
+        self._points.content = draw_health.points(shown, words, seen.now_us, seen.counted)
         if self._corrections is not None:
             await self._corrections.refresh()
 
@@ -75,7 +76,7 @@ class HealthPage:
         context, history, memo = self.visit.house.context, self.visit.house.history, self.visit.house.memo
         status = memo.get("status", 0.9, context.status)
         now = context.clock.now_us()
-        seen_us, found = memo.get("points", 0.9, self._newest_points)
+        seen_us, found, span = memo.get("points", 0.9, self._newest_points)
         since = (now - NOTICES_FOR) // HOUR * HOUR
         ahead = context.demo is not None and context.demo.progress() is not None
         return HealthView(
@@ -85,14 +86,15 @@ class HealthPage:
             troubles(status, context.plant, ahead),
             status,
             seen_us,
+            span,
         )
 
-    def _newest_points(self) -> tuple[int, list[PointHealth]]:
+    def _newest_points(self) -> tuple[int, list[PointHealth], int]:
         context, history = self.visit.house.context, self.visit.house.history
         now = context.clock.now_us()
         facts = history.table("facts", now // MINUTE * MINUTE - 2 * HOUR, None, keep_s=5.0)
         readings = history.latest_readings()
-        return now, points(readings, facts, context.plant, now, context.clock.speed)
+        return now, points(readings, facts, context.plant, now, context.clock.speed), counted(facts)
 
     async def _choose(self, only_poor: bool) -> None:
         self.only_poor = only_poor

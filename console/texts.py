@@ -1,9 +1,11 @@
 """Every text of the console in English and Chinese; titles of the plant's own things come from its description."""
 
 from console.texts_corrections import CORRECTIONS
+from console.texts_kpis import KPIS
 
 TEXTS: dict[str, tuple[str, str]] = {
     **CORRECTIONS,
+    **KPIS,
     # the frame
     "page_energy": ("Energy", "能源"),
     "page_audit": ("Audit", "审核"),
@@ -42,28 +44,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "drifts": ("{count} drifts", "{count} 项漂移"),
     "provisional": ("provisional", "暂定"),
     "settled": ("settled", "已结算"),
-    "coverage": ("Coverage", "覆盖率"),
     "range": ("Possible range", "可能范围"),
     "none": ("none", "无"),
-    # windows
-    "window": ("Window", "时段"),
-    "window_1h": ("1 h", "1 小时"),
-    "window_shift": ("Shift", "本班"),
-    "window_day": ("Day", "当日"),
-    "window_7d": ("7 d", "7 天"),
-    "window_30d": ("30 d", "30 天"),
-    "window_month": ("Month", "当月"),
-    "long_window_1h": ("the last hour", "最近一小时"),
-    "long_window_shift": ("this shift so far", "本班至今"),
-    "long_window_day": ("today so far", "当日至今"),
-    "long_window_7d": ("the last 7 days", "最近 7 天"),
-    "long_window_30d": ("the last 30 days", "最近 30 天"),
-    "long_window_month": ("this month so far", "当月至今"),
     # energy manager
     "site_now": ("Site against target", "全厂指标与目标"),
     "judged_long": (
-        "Targets are judged on 30 days or a month; shorter windows compare with what this production should need.",
-        "目标以 30 天或月度为准评定；较短时段请与期望值比较。",
+        "Targets are judged on a month, 30 days or longer; compare shorter windows with what this production should need.",
+        "目标以月度、30 天或更长时段为准评定；较短时段请与期望值比较。",
     ),
     "drift_cost_today": ("Cost of drifts today", "当日漂移损失"),
     "no_drift_today": ("No drift stood today.", "当日没有漂移。"),
@@ -171,7 +158,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "last_value": ("Last value", "最新值"),
     "age": ("Age", "时延"),
     "quality": ("Quality", "质量"),
-    "coverage_1h": ("Coverage 1 h", "1 小时覆盖率"),
     "arrives_every": ("every {span}", "每 {span}"),
     "never": ("no reading", "无读数"),
     "notices": ("Notices", "通知"),

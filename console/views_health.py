@@ -102,6 +102,13 @@ def notices(frame: pl.DataFrame) -> list[Notice]:
     return sorted(found, key=lambda notice: (-notice.start, notice.points))
 
 
+def counted(facts: pl.DataFrame) -> int:
+    """Of how long the coverages of points are: an hour, or of a young plant the time since its first minute [µs]."""
+    if facts.is_empty():
+        return HOUR
+    return min((us(facts["minute"].max()) or 0) - (us(facts["minute"].min()) or 0), HOUR)
+
+
 def _coverage(facts: pl.DataFrame) -> dict[str, float]:
     """Mean coverage of the 60 minutes that end with the newest settled one; a minute without a fact counts as 0.
 
@@ -109,11 +116,11 @@ def _coverage(facts: pl.DataFrame) -> dict[str, float]:
     """
     if facts.is_empty():
         return {}
-    newest, oldest = us(facts["minute"].max()) or 0, us(facts["minute"].min()) or 0
-    begin = max(newest - HOUR, oldest)
+    newest, span = us(facts["minute"].max()) or 0, counted(facts)
+    begin = newest - span
     hour = facts.filter(pl.col("minute") > to_datetime(begin))
     sums = hour.group_by("point").agg(pl.col("coverage").cast(pl.Float64).sum())
-    minutes = max((newest - begin) // MINUTE, 1)
+    minutes = max(span // MINUTE, 1)
     return {point: min(total / minutes, 1.0) for point, total in sums.iter_rows()}
 
 

@@ -16,7 +16,9 @@ from plant.reading import DAY
 WINDOWS = ("1h", "shift", "day", "7d", "30d", "month")
 JUDGED = ("30d", "month", "12mo", "year", "audit")
 TO_DATE = ("shift", "day", "month", "year", "audit")
-TREND_SPAN = {"1h": DAY, "shift": 7 * DAY, "day": 30 * DAY, "7d": 30 * DAY, "30d": 60 * DAY, "month": 400 * DAY}
+LONGEST = 400 * DAY
+TREND_SPAN = {"1h": DAY, "shift": 7 * DAY, "day": 30 * DAY, "7d": 30 * DAY, "30d": 60 * DAY, "month": LONGEST}
+JUDGED_SPAN = 28 * DAY
 SPARK_POINTS = 96
 CHART_POINTS = 600
 
@@ -66,6 +68,13 @@ class Value:
         return self._distance(self.expected)
 
     @property
+    def judged(self) -> bool:
+        """Whether targets are judged on its window: one of a month or longer, so far or as a whole."""
+        if self.window in (*WINDOWS, *JUDGED):
+            return self.window in JUDGED
+        return self.start is not None and self.end is not None and self.end - self.start >= JUDGED_SPAN
+
+    @property
     def achieved(self) -> float | None:
         """How much of the way from the baseline year's value to the near-term target is gone [%]."""
         target = self.definition.target
@@ -91,6 +100,16 @@ class Course:
     expected: list[float | None] = field(default_factory=list)
 
 
+def choices(plant: Plant) -> tuple[str, ...]:
+    """The windows that a page offers: the fixed ones, then the plant's own periods."""
+    return (*WINDOWS, *plant.periods)
+
+
+def trend_span(window: str) -> int:
+    """How far back the trend of a window goes [µs]."""
+    return TREND_SPAN.get(window, LONGEST)
+
+
 def values(
     latest: pl.DataFrame,
     plant: Plant,
@@ -100,17 +119,22 @@ def values(
 ) -> list[Value]:
     """One value per KPI of the plant (and per scope and product that has a row), in the order of the description.
 
-    `latest` holds the newest rows, `history` rows of the same window for the trends, both of table `kpi`.
+    `latest` holds the newest rows, `history` rows of the same window for the trends, both of table `kpi`. A period of
+    the plant's own that is over, and so has no newest row, is shown by its last one.
     """
     rows: dict[str, list[dict[str, Any]]] = {}
-    for row in latest.filter(pl.col("window") == window).iter_rows(named=True):
+    newest = latest.filter(pl.col("window") == window)
+    if newest.is_empty() and window in plant.periods and history is not None:
+        ordered = history.filter(pl.col("window") == window).sort("end")
+        newest = ordered.unique(["kpi", "scope", "product"], keep="last", maintain_order=True)
+    for row in newest.iter_rows(named=True):
         rows.setdefault(row["kpi"], []).append(row)
     trends = _trends(history, window) if history is not None else {}
     open_now = standing(found)
     result = []
     for name, kpi in plant.kpis.items():
         touching = tuple(drift for drift in open_now if touches(drift, name, plant))
-        known = rows.get(name) or [{"scope": kpi.scope, "product": ""}]
+        known = rows.get(name) or [{"scope": kpi.scope, "product": kpi.product or ""}]
         result += [
             _value(name, kpi, window, row, touching, trends.get((name, row["scope"], row["product"]), ()))
             for row in known
@@ -190,7 +214,8 @@ def _trends(history: pl.DataFrame, window: str) -> dict[tuple[str, str, str], li
 
 
 def _totals(rows: pl.DataFrame, window: str) -> pl.DataFrame:
-    """Of a to-date window only the newest row of each period; a sliding one as it is."""
+    """Of a shift, day or month only its total, the newest row; a sliding window and a period of the plant's own, which
+    comes once a year at most, as they went."""
     if window not in TO_DATE:
         return rows
     return rows.unique(subset=["start"], keep="last", maintain_order=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -53,6 +54,25 @@ class Words:
         """The title of a point, or its name when the description does not have it."""
         point = self.plant.points.get(name)
         return self.title(point.title) if point else name
+
+    def points(self, names: Sequence[str]) -> str:
+        """The titles of points, one after another."""
+        return ("、" if self.lang == "zh" else ", ").join(self.point(name) for name in names)
+
+    def product(self, name: str) -> str:
+        """The title of a product, or its name when the description does not have it."""
+        product = self.plant.products.get(name)
+        return self.title(product.title) if product else name
+
+    def window(self, name: str) -> str:
+        """A window as short as it can be chosen; a period of the plant's own by its title."""
+        period = self.plant.periods.get(name)
+        return self.title(period.title) if period else self(f"window_{name}")
+
+    def long_window(self, name: str) -> str:
+        """A window within a sentence."""
+        period = self.plant.periods.get(name)
+        return self.title(period.title) if period else self(f"long_window_{name}")
 
     def evidence(self, text: str) -> str:
         """The evidence of a drift or a notice; its few set phrases are translated, its numbers stay."""

@@ -35,7 +35,7 @@ def overview(plant: Plant) -> dict[str, Any]:
         .time("now-7d", "now")
         .refresh("1m")
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .with_variable(_choice("window", "Window", {name: name for name in WINDOWS}, DEFAULT_WINDOW))
+        .with_variable(_choice("window", "Window", _windows(plant), DEFAULT_WINDOW))
         .with_variable(_scopes(plant))
         .annotation(dashboard.AnnotationQuery().name("Drift found").datasource(SOURCE).enable(True).icon_color("red"))
         .with_row(dashboard.Row("Drifts"))
@@ -65,9 +65,20 @@ def _choice(name: str, label: str, values: dict[str, str], default: str) -> dash
     return dashboard.CustomVariable(name).label(label).values(query).current(current).options(options)
 
 
+def _windows(plant: Plant) -> dict[str, str]:
+    """The fixed windows, then the plant's own periods by both of their titles."""
+    own = {name: _clean(f"{period.title.en} {period.title.zh}") for name, period in plant.periods.items()}
+    return {name: name for name in WINDOWS} | own
+
+
+def _clean(title: str) -> str:
+    """A title that can stand in a variable's list, of which commas and colons part the entries."""
+    return title.replace(",", " ").replace(":", " ")
+
+
 def _scopes(plant: Plant) -> dashboard.CustomVariable:
     titles = {SITE: plant.site.name.en, **{name: unit.title.en for name, unit in plant.process_units.items()}}
-    clean = {name: title.replace(",", " ").replace(":", " ") for name, title in titles.items()}
+    clean = {name: _clean(title) for name, title in titles.items()}
     everything = VariableOption(True, "All", "$__all")
     variable = _choice("scope", "Process unit", clean, SITE).multi(True).include_all(True).all_value(".*")
     options = [everything, *(VariableOption(False, title, name) for name, title in clean.items())]

@@ -59,8 +59,19 @@ def steps(kpi: Kpi) -> list[Threshold]:
 
 
 def describe(kpi: Kpi) -> str:
-    """Chinese title, targets and scope, shown at the panel's corner."""
+    """Chinese title, scope, product, targets and what is peculiar to its formula, shown at the panel's corner."""
     parts = [kpi.title.zh, f"scope {kpi.scope}"]
+    if kpi.product:
+        parts.append(f"product {kpi.product}")
+    if kpi.allocate:
+        parts.append(f"allocated by {', '.join(kpi.allocate.by)} among {', '.join(kpi.allocate.among)}")
+    if kpi.peak:
+        parts.append("highest quarter hour, as an amount per hour")
+    if kpi.no_more_than:
+        bounds = ", ".join(term.point for term in kpi.no_more_than)
+        parts.append(f"denominator no more than what {bounds} allows")
+    if any(term.as_ == "demand" for term in kpi.terms()):
+        parts.append("demand charge in windows of whole months only")
     if kpi.target:
         target, unit = kpi.target, pretty(kpi.unit)
         parts += [
@@ -75,7 +86,7 @@ def describe(kpi: Kpi) -> str:
 def watching(plant: Plant, name: str) -> list[str]:
     """The baselines whose drift moves a KPI: of its points, of its options, of its carriers within its scope."""
     kpi = plant.kpis[name]
-    points = {point for term in kpi.terms() for point in term.names()}
+    points = set(kpi.names())
     carriers = {plant.points[term.point].carrier for term in kpi.numerator} - {None}
     by_option = {watch for option in plant.options.values() if option.kpi == name for watch in option.baselines}
     return [

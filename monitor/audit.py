@@ -6,13 +6,25 @@ import polars as pl
 from rich.table import Table
 
 from audit.options import option_table
-from audit.targets import target_table
+from audit.targets import newest, target_table
 from historian.reader import Reader
 from plant.model import Plant
 from plant.reading import DAY
 
+YEAR_AND_MORE = 400 * DAY
 SHOWN = {
-    "targets": ("kpi", "window", "value", "baseline", "near_term", "long_term", "to_near_term", "grade", "verdict"),
+    "targets": (
+        "kpi",
+        "product",
+        "window",
+        "value",
+        "baseline",
+        "near_term",
+        "long_term",
+        "to_near_term",
+        "grade",
+        "verdict",
+    ),
     "options": (
         "option",
         "promised",
@@ -29,8 +41,12 @@ SHOWN = {
 
 def frames(plant: Plant, reader: Reader) -> dict[str, pl.DataFrame]:
     """The table of targets and the table of options, from the newest results."""
-    since = reader.head("settled") - 2 * DAY
-    kpis = reader.table("kpi", start_us=since)
+    settled = reader.head("settled")
+    kpis = reader.table("kpi", start_us=settled - 2 * DAY)
+    if plant.periods:
+        # a period that is over still has its total: the newest of a year and more
+        own = reader.table("kpi", start_us=settled - YEAR_AND_MORE, where={"window": list(plant.periods)})
+        kpis = pl.concat([kpis, newest(own)])
     return {
         "targets": target_table(plant, kpis),
         "options": option_table(plant, kpis, reader.table("drift"), reader.table("alarms")),

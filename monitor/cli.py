@@ -222,7 +222,7 @@ def explain(
     plant: PlantFile,
     kpi: Annotated[str, typer.Argument(help="The KPI's name in the description.")],
     at: Annotated[str | None, typer.Option(help="RFC 3339 or local time; the last result when left out.")] = None,
-    window: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")] = "1h",
+    window: Annotated[str, typer.Option(help=f"{', '.join(NAMES)}, or a period of the plant's own.")] = "1h",
     data: DataFolder = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -234,6 +234,9 @@ def explain(
     described = sound(plant)
     if kpi not in described.plant.kpis:
         raise typer.BadParameter(f"there is no KPI '{kpi}'; there are {', '.join(described.plant.kpis)}")
+    windows = (*NAMES, *described.plant.periods)
+    if window not in windows:
+        raise typer.BadParameter(f"there is no window '{window}'; there are {', '.join(windows)}")
     try:
         reader = Reader(data_of(plant, data))
         moment = local_time(at, described.plan.zone) if at else reader.head("settled")

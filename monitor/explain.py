@@ -7,12 +7,16 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from rich.markup import escape
 from rich.tree import Tree
 
+from console import formula as kpi_formula
+from console.words import Words
 from pipeline.explain import Story, TermStory
 from pipeline.plans import PlantPlan
 from pipeline.recompute_readings import FOREVER
 from plant.clock import to_datetime
+from plant.model import Kpi
 from plant.reading import MINUTE
 
 SHOWN = 10
@@ -26,17 +30,21 @@ def tree(plan: PlantPlan, story: Story) -> Tree:
         f"[bold]{kpi.title.en}[/bold] · {kpi.title.zh} = [bold]{_number(row['value'])} {row['unit']}[/bold]"
         + (f"   (unknown: {row['reason']})" if row["value"] is None else "")
     )
-    root.add(f"scope {row['scope']}, window {row['window']}: {_time(plan, row['start'])} … {_time(plan, row['end'])}")
+    span = f"{_time(plan, row['start'])} … {_time(plan, row['end'])}"
+    root.add(f"scope {row['scope']}{_product(plan, row)}, window {_window(plan, row)}: {span}")
     root.add(
         f"between {_number(row['low'])} and {_number(row['high'])}: coverage {row['coverage']:.1%}, {row['quality']}"
     )
     if row["target"] is not None:
         root.add(f"near-term target {_number(row['target'])} {row['unit']}, distance {_number(row['distance'])} %")
-    formula = root.add("formula: " + _formula(kpi.times, bool(kpi.denominator)))
+    words = Words("en", plan.plant)
+    formula = root.add(escape(f"formula: {kpi_formula.formula(kpi, words)}"))
+    for note in kpi_formula.notes(kpi, words):
+        formula.add(escape(note))
     for name, terms in (("numerator", story.numerator), ("denominator", story.denominator)):
         if terms:
             stored = row[name]
-            branch = formula.add(f"Σ {name} = {_number(stored)} over the minutes in which every term is known")
+            branch = formula.add(f"Σ {name} = {_number(stored)} {_counted(kpi, name)}")
             for term in terms:
                 _add_term(plan, branch, term, story)
     _add_editions(plan, root, story)
@@ -161,9 +169,27 @@ def _no_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _formula(times: float, ratio: bool) -> str:
-    factor = f"{times:g} × " if times != 1 else ""
-    return f"{factor}Σ numerator / Σ denominator" if ratio else f"{factor}Σ numerator"
+def _counted(kpi: Kpi, side: str) -> str:
+    """Which part of a sum is stored: that of known minutes, a product's share of it, or what bounds it."""
+    text = "over the minutes in which every term is known"
+    if side == "numerator" and kpi.allocate is not None:
+        text += ", the product's share"
+    if side == "denominator" and kpi.no_more_than:
+        text += ", at most what bounds it"
+    return text
+
+
+def _window(plan: PlantPlan, row: dict[str, Any]) -> str:
+    """The window's name, and the titles of a period of the plant's own."""
+    period = plan.plant.periods.get(row["window"])
+    return f"{row['window']}" + (f" ({escape(period.title.en)} · {escape(period.title.zh)})" if period else "")
+
+
+def _product(plan: PlantPlan, row: dict[str, Any]) -> str:
+    name = row["product"]
+    product = plan.plant.products.get(name)
+    titles = f" ({escape(product.title.en)} · {escape(product.title.zh)})" if product else ""
+    return f", product {name}{titles}" if name else ""
 
 
 def _number(value: float | None) -> str:

@@ -214,8 +214,11 @@ class Engine:
 
 
 def readings_from(points: tuple[str, ...], frame: pl.DataFrame) -> Readings:
-    """Rows of table `readings` as a batch; what came from the future, or too late to be counted, is left out."""
-    frame = frame.filter(~pl.col("finding").is_in(["late", "future"]))
+    """Rows of table `readings` as a batch; what came from the future, or too late to be counted, is left out.
+
+    A late one that is not bad was counted by a recompute.
+    """
+    frame = frame.filter(~(pl.col("finding").is_in(["late", "future"]) & (pl.col("quality") == "bad")))
     index = {name: number for number, name in enumerate(points)}
     codes = {quality.name.lower(): quality.value for quality in Quality}
     return Readings.build(

@@ -8,7 +8,7 @@ amounts whose monthly peak a demand charge is for. The columns of one KPI are su
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +18,12 @@ from kpis.tariffs import Prices
 from pipeline.editions import Editions, EditionTexts
 from pipeline.figures import Rules
 from pipeline.minutes import Minutes
+from pipeline.peaks import QUARTER
+from pipeline.pieces import Piece
 from pipeline.point_plan import PointPlan
 from pipeline.running import Sums
 from pipeline.sums import Field
-from pipeline.terms import STEPS, Amounts, Terms
+from pipeline.terms import STEPS, Amounts, Bridges, Terms
 from plant.calendar import Calendar
 from plant.model import Kpi, Plant, Term
 from plant.reading import MINUTE
@@ -33,6 +35,8 @@ Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 _Side = tuple[int, range]
 LIMIT = 2**52
+PIECE_MINUTES = 22 * 60
+"""A gap that is longer is no piece: so far back the facts of every term are held when one more late reading comes."""
 SIDES = (
     (Field.NUMERATOR, Field.NUMERATOR_LOW, Field.NUMERATOR_HIGH),
     (Field.DENOMINATOR, Field.DENOMINATOR_LOW, Field.DENOMINATOR_HIGH),
@@ -117,10 +121,15 @@ class Formulas:
 
         `facts` holds the same minutes of every point, one more before the first where there is one.
         """
-        sums = np.zeros((n, len(self.columns), len(Field)), np.int64)
         if self._terms is None or not n:
-            return sums
-        terms = self._terms.amounts(facts, n)
+            return np.zeros((n, len(self.columns), len(Field)), np.int64)
+        return self._sums(self._terms.amounts(facts, n), facts, expected)[0]
+
+    def _sums(
+        self, terms: Amounts, facts: Mapping[str, Minutes], expected: Mapping[str, Expected]
+    ) -> tuple[Sums, Bools]:
+        """What terms add to each column, and in which minutes each KPI is known: [KPI, minute]."""
+        sums = np.zeros((terms.known.shape[1], len(self.columns), len(Field)), np.int64)
         known = np.logical_and.reduceat(terms.known, self._first)
         # a numerator that is missing is missing; a production that is booked later is only late
         due = np.logical_or.reduceat(np.where(self._produced, terms.due, ~terms.known), self._first)
@@ -134,7 +143,55 @@ class Formulas:
             sums[:, :, field] = column[self._owner].T
         if expected:
             self._add_expected(sums, facts, expected, known)
-        return sums
+        return sums, known
+
+    def with_pieces(
+        self, facts: Mapping[str, Minutes], expected: Mapping[str, Expected], n: int, since: int
+    ) -> tuple[Sums, list[Piece], bool]:
+        """Likewise, with the gaps with a known total of which a minute from `since` on is the last.
+
+        Also says whether such a gap may have begun before the first of the `n` minutes.
+        """
+        if self._terms is None or not n:
+            return self.minute_sums(facts, expected, n), [], False
+        terms = self._terms.amounts(facts, n)
+        sums, known = self._sums(terms, facts, expected)
+        start = facts[self._terms.names[0]].end - n
+        gaps = [(kpi, first, end) for kpi, first, end in _gaps(known) if start + end >= since]
+        bridged = self._terms.bridged(facts) if gaps else None
+        if bridged is None:
+            return sums, [], False
+        bridges = self._terms.bridges(facts, terms.known, self._terms.amounts(bridged, n))
+        whole, _ = self._sums(bridges.amounts, bridged, expected)
+        added = whole - sums
+        found = [self._piece(bridges, added, *gap) for gap in gaps]
+        pieces = [replace(one, start=start + one.start, end=start + one.end) for one in found if one is not None]
+        # a quarter hour's mean power needs a gap to lie in it
+        peaked = {number for column in self.peaked for number in np.flatnonzero(self._owner == self._owner[column])}
+        pieces = [
+            one
+            for one in pieces
+            if one.end > since
+            and (one.columns[0] not in peaked or one.start // QUARTER == (one.end - 1) // QUARTER)
+        ]
+        return sums, pieces, any(first == 0 for _, first, _ in gaps)
+
+    def _piece(self, bridges: Bridges, added: Sums, kpi: int, first: int, end: int) -> Piece | None:
+        """A KPI's gap over the minutes [first, end) as a piece, when every term's total over it is known."""
+        if first == 0 or end - first > PIECE_MINUTES:
+            return None
+        terms = slice(self._first[kpi], self._first[kpi + 1] if kpi + 1 < len(self._first) else None)
+        used = bridges.used[terms]
+        if not bridges.known[terms, first:end].all():
+            return None
+        # a total is known, not how it was parted between two prices
+        if (used[:, first:end].any(axis=1) & bridges.cut[terms, first + 1 : end].any(axis=1)).any():
+            return None
+        columns = np.flatnonzero(self._owner == kpi)
+        amount = added[first:end, columns].sum(axis=0)
+        first -= int((used[:, first] & bridges.partly[terms, first - 1]).any())
+        end += int((used[:, end - 1] & bridges.partly[terms, end]).any())
+        return Piece(first, end, columns, amount)
 
     def _add_sides(self, sums: Sums, terms: Amounts, known: Bools) -> None:
         unbounded = np.zeros(known.shape, np.bool_)
@@ -168,6 +225,16 @@ class Formulas:
             there = known[number] & np.isfinite(total) & (minute >= since)
             sums[:, number, Field.EXPECTED] = np.where(there, np.rint(np.nan_to_num(total) * STEPS), 0)
             sums[:, number, Field.EXPECTED_KNOWN] = there
+
+
+def _gaps(known: Bools) -> list[tuple[int, int, int]]:
+    """The runs of unknown minutes [first, end) of each row that a known one follows: (row, first, end)."""
+    found = []
+    for row in np.flatnonzero((known[:, 1:] & ~known[:, :-1]).any(axis=1)).tolist():
+        turns = np.diff(np.concatenate([[True], known[row]]).astype(np.int8))
+        ends = np.flatnonzero(turns > 0)
+        found += [(row, first, end) for first, end in zip(np.flatnonzero(turns < 0).tolist(), ends.tolist(), strict=False)]
+    return found
 
 
 def _cuts(side: list[_Side]) -> tuple[Rows, Rows, Rows]:

@@ -43,7 +43,6 @@ def suspects(table: PointTable, state: UnitState, runs: Runs, columns: Columns) 
         if (runs.first[run] and state.frozen[point] and not own[run]) or marked[run]:
             rows = slice(int(runs.low[run]) + int(own[run]), int(runs.high[run]))
             columns.status[rows] = np.maximum(columns.status[rows], Status.FROZEN)
-            state.frozen[point] |= bool(runs.last[run])
         else:
             found[point] = min(begin, found.get(point, begin))
     return np.array(list(found), np.int64), np.array(list(found.values()), np.int64)
@@ -120,8 +119,9 @@ def standing(table: PointTable, runs: Runs, columns: Columns) -> NDArray[np.bool
 
 
 def keep_frozen(state: UnitState, runs: Runs, columns: Columns) -> None:
-    """Remembers which points' latest stretch was found frozen."""
+    """Remembers of which points the stretch at the last settled minute was found frozen."""
     if len(runs.low):
         marked: NDArray[np.bool_] = np.add.reduceat(columns.status == Status.FROZEN, runs.low) > 0
         again = runs.first & state.frozen[runs.point] & (runs.begin == state.run_since[runs.point])
-        state.frozen[runs.point[runs.last]] = (marked | again)[runs.last]
+        rows = runs.at_edge(state)
+        state.frozen[runs.point[rows]] = (marked | again)[rows]

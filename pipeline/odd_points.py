@@ -46,8 +46,8 @@ class OddPoints:
         bounds = columns.bounds(len(self.table))
         own = {point: columns.take(slice(*bounds[point : point + 2].tolist())) for point in odd.tolist()}
         wants = [want for point in odd.tolist() if (want := self._want(point, own[point], found, frozen)) is not None]
-        until = int(columns.time.max()) + 1 if len(columns) else 0
-        until = max([until, *(self.state.run_end[want.point] + 1 for want in wants)])
+        # what was received and is not held any more lies before the last settled minute
+        until = max(int(columns.time.max()) + 1 if len(columns) else 0, (self.state.settled or 0) * MINUTE)
         loaded = fetch(self.table, self.state, self.stored, wants, until) if wants else {}
         known = found.since.copy()
         done = {point: self._judge(point, own[point], loaded.get(point), found, frozen) for point in odd.tolist()}
@@ -94,7 +94,8 @@ class OddPoints:
     ) -> Columns:
         plan, at = self.table.plans[point], found.at(point)
         if loaded is not None:
-            past = replace(loaded.columns, fresh=np.zeros(len(loaded.columns), np.bool_))
+            # what waited to be worked out is stored by now, and is still new
+            past = replace(loaded.columns, fresh=np.isin(loaded.columns.time, own.time[own.fresh]))
             own = Columns.join([past, own]).sorted()
         if not len(own):
             return own
@@ -121,6 +122,10 @@ class OddPoints:
             else:
                 before = last(counts(series.status[:changed]))
                 changed = before if before is not None else changed
+        elif self.table.events[point]:
+            # whether a source of events was alive since the one before depends on how soon it spoke again
+            before = last(counts(series.status[:changed]))
+            changed = before if before is not None else changed
         fresh = np.arange(len(series)) >= first
         self._since(point, series, changed, loaded, found, at)
         return replace(Columns.of(point, series), fresh=fresh)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,8 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
     # the first batch may bring a month of history, but no clock that stands at 1970
     oldest = state.settled * MINUTE - HORIZON if state.settled is not None else messages.now_us - FIRST_BATCH_US
     late = readings.time < oldest
-    with np.errstate(invalid="ignore"):
-        outside = (readings.value < table.low[row]) | (readings.value > table.high[row])
-    for offset, mask in enumerate((future, late, outside)):
+    outside = _outside(table, row, readings.value)
+    for offset, mask in enumerate((future, late & (quality != Quality.BAD), outside & ~late)):
         quality[mask] = Quality.BAD
         finding[mask] = len(readings.findings) + offset
     expired = (readings.time >= table.calibrated_until[row]) & (quality < Quality.SUSPECT)
@@ -61,12 +61,22 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
             tuple(names),
         )
     )
-    kept = Readings(
-        readings.points, readings.point, readings.time, readings.received, readings.value, quality, readings.finding
-    )
-    return columns_of(
-        table, messages.corrections.apply(kept) if messages.corrections else kept, ~(future | late)
-    ), findings
+    return _counted(table, messages, row, np.where(expired, Quality.SUSPECT, readings.quality), future | late), findings
+
+
+def _counted(table: PointTable, messages: UnitMessages, row: Any, quality: Any, refused: Any) -> Columns:
+    """The readings as they count: put right first, and only then held against what can be."""
+    kept, rows = replace(messages.readings, quality=quality.astype(np.uint8)), ~refused
+    if messages.corrections is not None:
+        rows &= ~messages.corrections.replaced(kept)
+        kept = messages.corrections.apply(kept)
+    bad = _outside(table, row, kept.value) | (kept.quality == Quality.BAD)
+    return columns_of(table, replace(kept, quality=np.where(bad, Quality.BAD, kept.quality).astype(np.uint8)), rows)
+
+
+def _outside(table: PointTable, row: Any, value: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return (value < table.low[row]) | (value > table.high[row])
 
 
 def columns_of(table: PointTable, readings: Readings, rows: Any = None) -> Columns:

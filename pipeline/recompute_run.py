@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import polars as pl
@@ -15,8 +16,13 @@ from historian.store import Historian, StateRow
 from pipeline.recompute_scopes import ScopeTask
 from pipeline.recompute_scratch import Scratch
 from pipeline.recompute_units import UnitTask
+from plant.errors import StorageError
+
+_log = logging.getLogger("keepclean.recompute")
 
 POLL_S = 0.2
+STORAGE = 3
+"""How a process ends that could not read what is stored."""
 ALONE_READINGS = 3_000_000
 """Below so many readings a process of its own costs more than it saves."""
 
@@ -51,12 +57,21 @@ class Runner:
             self.progress(what, 1.0)
             return
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(self.workers, len(tasks)), mp_context=context) as pool:
-            waiting: set[Future[None]] = {pool.submit(target, task) for task in tasks}
-            while waiting:
-                waiting = {future for future in waiting if not _finished(future)}
+        waiting, running = list(tasks), dict[str, BaseProcess]()
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    task = waiting.pop(0)
+                    # a daemon: it ends with us, and what it has saved is gone on with
+                    running[task.name] = context.Process(target=_do, args=(target, task), daemon=True)
+                    running[task.name].start()
                 self.progress(what, sum(one.told() for one in told) / len(told))
                 time.sleep(POLL_S)
+                for name in [name for name, process in running.items() if process.exitcode is not None]:
+                    _check(name, running.pop(name))
+        finally:
+            for process in running.values():
+                process.terminate()
 
     def store(self, found: Sequence[Scratch]) -> None:
         """Stores what tasks found, in the order in which they found it; nothing of it depends on the state."""
@@ -80,8 +95,16 @@ class Runner:
         return [*gone, *((key, kind, start, body) for (kind, start), body in fresh.items())]
 
 
-def _finished(future: Future[None]) -> bool:
-    if not future.done():
-        return False
-    future.result()
-    return True
+def _do(target: Callable[[Any], None], task: Task) -> None:
+    try:
+        target(task)
+    except StorageError as error:
+        _log.error("%s: %s", task.name, error)
+        raise SystemExit(STORAGE) from error
+
+
+def _check(name: str, process: BaseProcess) -> None:
+    if process.exitcode == STORAGE:
+        raise StorageError(f"recomputing {name} failed: what is stored could not be read")
+    if process.exitcode:
+        raise RuntimeError(f"recomputing {name} ended with {process.exitcode}; its own words are above")

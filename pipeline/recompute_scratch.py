@@ -6,6 +6,7 @@ state from which to go on. A chunk without its `.at` is written again.
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from plant import durable
 
 SAVE_EVERY_S = 5.0
 SAVE_ROWS = 2_000_000
+SAY_EVERY_S = 0.3
 
 State = dict[tuple[str, int], bytes]
 
@@ -34,6 +36,7 @@ class Scratch:
         self.state: State = {}
         self._frames: dict[str, list[pl.DataFrame]] = {}
         self._rows = 0
+        self._said = 0.0
         self._saved = time.monotonic()
         if self._at.exists():
             stored = msgspec.msgpack.decode(self._at.read_bytes())
@@ -59,7 +62,10 @@ class Scratch:
                 self.state[kind, start] = body
 
     def save(self, **memory: Any) -> None:
-        """Everything so far, on disk."""
+        """Everything so far, on disk. Ends the process when who started it is gone: another may do the same by now."""
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            raise SystemExit("whoever wanted this recompute is gone")
         number = self.memory["chunks"]
         for table, frames in self._frames.items():
             pl.concat(frames).write_parquet(self._folder / f"{self._task}.{number:06}.{table}.parquet")
@@ -73,6 +79,9 @@ class Scratch:
 
     def progress(self, done: float) -> None:
         """Tells how far the task is (0..1), for a progress bar; nothing rests on it."""
+        if time.monotonic() - self._said < SAY_EVERY_S:
+            return
+        self._said = time.monotonic()
         (self._folder / f"{self._task}.progress").write_text(f"{done:.4f}")
 
     def told(self) -> float:

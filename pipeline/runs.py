@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.columns import Columns
 from pipeline.series import Ints
 from pipeline.unit_state import UnitState
+from plant.reading import MINUTE
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,22 @@ class Runs:
         begin = np.where(goes_on, state.run_since[point], begin)
         return cls(point, low, high, begin, end, first, np.append(first[1:], True))
 
+    def at_edge(self, state: UnitState) -> Ints:
+        """Of each point the stretch at the last settled minute: what comes after it is held, what came before is judged.
+
+        (Whether a stretch is frozen is known when its witness's minutes have settled up to its end.)
+        """
+        assert state.settled is not None
+        open_yet = np.flatnonzero(self.first | (self.begin <= state.settled * MINUTE))
+        return (
+            open_yet[np.append(self.point[open_yet[1:]] != self.point[open_yet[:-1]], True)]
+            if len(self.low)
+            else open_yet
+        )
+
     def remember(self, state: UnitState, columns: Columns) -> None:
-        """Keeps each point's latest stretch for the next step."""
-        point = self.point[self.last]
-        state.run_since[point], state.run_end[point] = self.begin[self.last], self.end[self.last]
-        state.run_value[point] = columns.value[self.low[self.last]]
+        """Keeps the stretch at the last settled minute for the next step."""
+        rows = self.at_edge(state)
+        point = self.point[rows]
+        state.run_since[point], state.run_end[point] = self.begin[rows], self.end[rows]
+        state.run_value[point] = columns.value[self.low[rows]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipeline.charts import run_charts
 from pipeline.kpi_rows import minute_sums, parts
 from pipeline.messages import Results, ScopeMessages, check_position
-from pipeline.plans import PlantPlan, ScopePlan
+from pipeline.plans import HORIZON, PlantPlan, ScopePlan
 from pipeline.scope_state import ScopeState
 from pipeline.windows import windows
 from plant.reading import MINUTE
@@ -43,8 +43,10 @@ def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: S
         # a stock's change in the first minute needs what was there before it
         part = state.part(list(scope.points), first - 1, state.settled)
         sums = minute_sums(plan, scope, part, state.by_response(), state.settled - first)
+        # of what is held for longer than that, windows would begin before it
+        shown = max(first, state.settled - HORIZON // MINUTE) if state.sums.trimmed else first
         state.sums.put(first, sums)
-        spans = windows(plan.calendar, first, state.settled)
+        spans = windows(plan.calendar, shown, state.settled)
         results.kpis = parts(plan, scope, state.sums, spans, messages.position)
     run_charts(plan, scope.name, state, changed.since, messages.position, results)
     results.settled = state.settled

@@ -55,7 +55,8 @@ def changes(table: PointTable, state: UnitState, columns: Columns, points: Ints,
             there = counted & (before >= lookup.begin[of])
             minute[there] = columns.time[held[before[there]]] // MINUTE
     since[local] = np.minimum(start, minute)
-    _fallen_silent(table, state, columns, points, since)
+    if table.events[points].any():
+        _fallen_silent(table, state, columns, points, since, start)
     late = np.zeros(len(points), np.bool_)
     forgot = state.complete_from[of] > NEVER
     needs = forgot & (time < state.complete_from[of])
@@ -73,16 +74,19 @@ def changes(table: PointTable, state: UnitState, columns: Columns, points: Ints,
     return Changes(points, first, since, late)
 
 
-def _fallen_silent(table: PointTable, state: UnitState, columns: Columns, points: Ints, since: Ints) -> None:
-    """A source of events that has not spoken for its reach was last known to be alive when it spoke: in place."""
+def _fallen_silent(
+    table: PointTable, state: UnitState, columns: Columns, points: Ints, since: Ints, start: int
+) -> None:
+    """A source of events was taken to be alive for its reach; once that has passed in silence it was not: in place."""
     assert state.settled is not None
-    rows = np.flatnonzero(table.events[columns.point] & ~columns.fresh & (columns.status == Status.USED))
-    if len(rows):
-        last = rows[np.append(np.flatnonzero(np.diff(columns.point[rows])), len(rows) - 1)]
-        point, time = columns.point[last], columns.time[last]
-        silent = state.settled * MINUTE - time > table.reach_us[point]
-        at = np.searchsorted(points, point[silent])
-        since[at] = np.minimum(since[at], time[silent] // MINUTE + 1)
+    rows = np.flatnonzero(table.events[columns.point] & counts(columns.status))
+    if not len(rows):
+        return
+    last = rows[np.append(columns.point[rows[1:]] != columns.point[rows[:-1]], True)]
+    of, time = columns.point[last], columns.time[last]
+    gone = (start * MINUTE - time <= table.reach_us[of]) & (state.settled * MINUTE - time > table.reach_us[of])
+    local = np.searchsorted(points, of[gone])
+    since[local] = np.minimum(since[local], time[gone] // MINUTE)
 
 
 def unsteady(table: PointTable, columns: Columns) -> Ints:

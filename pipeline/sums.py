@@ -2,17 +2,20 @@
 
 Every sum is int64, so that it depends neither on order nor on how its minutes were batched, and an emptied window is
 exactly 0. A changed minute changes its hour and its day by the difference. Minutes older than those held are known at
-the edges from which a window may still begin: the starts of shifts and of local days.
+the edges from which a window may still begin: the starts of shifts and of local days. Gaps with a known total lie among
+them as pieces.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.peaks import QUARTER, Level, Peaks, quarter_values
+from pipeline.pieces import Piece, Pieces
 from pipeline.rows import pack, unpack
 from pipeline.running import Ints, RunningSums, Sums
 from plant.calendar import Calendar
@@ -58,6 +61,7 @@ class KpiSums:
         shape = (columns, len(Field))
         self.minutes, self.hours, self.days = RunningSums(shape), RunningSums(shape), RunningSums(shape)
         self.peaks = Peaks(len(peaked))
+        self.pieces = Pieces()
         self._began = np.full(columns, NEVER, np.int64)
         self.trimmed = False
         self._edges: dict[int, Sums] = {}
@@ -75,10 +79,26 @@ class KpiSums:
         """The first minute that may still be set: none before those held, once older ones were forgotten."""
         return self.minutes.start if self.trimmed else 0
 
-    def put(self, start: int, sums: Sums) -> None:
-        """Sets the sums of consecutive minutes from `start` on; later ones that are held stay."""
+    def closes(self, start: int, sums: Sums) -> bool:
+        """Whether a gap may end in minutes from `start` on that are to be put, or did before they changed."""
+        known = sums[..., Field.KNOWN] > 0
+        before = self.minutes.values(start - 1, start)[..., Field.KNOWN] > 0
+        resumed = known[:1] & ~before if len(before) else known[:1]
+        return bool(resumed.any() or (known[1:] & ~known[:-1]).any()) or self.pieces.reach(start)
+
+    def put(self, start: int, sums: Sums, pieces: Sequence[Piece] = ()) -> None:
+        """Sets the sums of consecutive minutes from `start` on, and the pieces that end with them.
+
+        Later minutes that are held stay, with the pieces that end there.
+        """
         if not len(sums):
             return
+        for minute in self.pieces.put(start, start + len(sums), pieces):
+            self._touched.add(("piece", self._days(minute, minute + 1)[0][0]))
+        if pieces:
+            sums = sums.copy()
+            for piece in pieces:
+                sums[piece.end - 1 - start, piece.columns] += piece.amount
         if len(self.minutes) and start > self.end:
             nothing = np.zeros((start - self.end, *sums.shape[1:]), np.int64)
             nothing[..., Field.UNBOUNDED] = 1
@@ -102,7 +122,7 @@ class KpiSums:
         slots = np.arange(start // QUARTER, self.end // QUARTER)
         if not len(slots):
             return
-        sums = self.minutes.between(slots * QUARTER, (slots + 1) * QUARTER)[:, self._peaked]
+        sums = self.between(slots * QUARTER, (slots + 1) * QUARTER)[:, self._peaked]
         bounded = sums[..., Field.UNBOUNDED] == 0
         bounded &= slots[:, None] * QUARTER >= np.maximum(self._began[self._peaked], self.minutes.start)
         amount = sums[..., Field.NUMERATOR]
@@ -141,6 +161,17 @@ class KpiSums:
         reach = self._calendar.begun((self.end - 1) * MINUTE - REACH_US)
         self.days.drop_before(min(now - DAYS_KEPT, self._calendar.local(reach).toordinal()))
         self.peaks.drop_before(self._first_quarter(), self.hours.start, self.days.start)
+        for minute in self.pieces.keep(self._may_begin_in):
+            self._touched.add(("piece", self._days(minute, minute + 1)[0][0]))
+
+    def _may_begin_in(self, piece: Piece) -> bool:
+        """Whether a window may begin inside a piece: at any minute, at a full hour of this month, on a local day."""
+        if piece.end >= self.end - MINUTES_KEPT:
+            return True
+        if piece.end > self.hours.start * HOUR_MINUTES and (piece.start // HOUR_MINUTES + 1) * HOUR_MINUTES < piece.end:
+            return True
+        days = self._days(piece.start, piece.end)
+        return len(days) > 1 and days[-1][0] >= self.days.start
 
     def _window_starts(self, start: int, end: int) -> list[int]:
         """The minutes of [start, end) at which a shift or a local day begins."""
@@ -149,18 +180,21 @@ class KpiSums:
         return [at for at in (*shifts, *days) if start <= at < end]
 
     def between(self, starts: Ints, ends: Ints, coarse: str = "") -> Sums:
-        """Sums over [start, end) for each pair of minutes.
+        """Sums over [start, end) for each pair of minutes, with the pieces that lie in it whole.
 
         Pairs that may begin before the minutes held need `coarse`: "hour" for pairs of whole hours, "day" for such as
         begin with a local day.
         """
         if coarse == "hour":
-            return self.hours.between(starts // HOUR_MINUTES, ends // HOUR_MINUTES)
-        if coarse == "day":
+            totals = self.hours.between(starts // HOUR_MINUTES, ends // HOUR_MINUTES)
+        elif coarse == "day":
             days = self.day_spans(starts, ends)
             first, last, midnight = (np.array(column, np.int64) for column in zip(*days, strict=True))
-            return self.days.between(first, last) + self._fine(midnight, ends)
-        return self._fine(starts, ends)
+            totals = self.days.between(first, last) + self._fine(midnight, ends)
+        else:
+            totals = self._fine(starts, ends)
+        self.pieces.take_out(totals, starts, ends)
+        return totals
 
     def day_spans(self, starts: Ints, ends: Ints) -> list[tuple[int, int, int]]:
         """Of each pair the local day of its first minute, that of its last one, and when that last one began."""
@@ -196,6 +230,7 @@ class KpiSums:
             "minutes": self.minutes.start // HOUR_MINUTES,
             "hour": self.hours.start,
             "day": self.days.start,
+            "piece": self.days.start,
             "peak quarter": self._first_quarter(),
             "peak hour": self.hours.start,
             "peak day": self.days.start,
@@ -232,7 +267,9 @@ class KpiSums:
         return rows
 
     def _row(self, kind: str, at: int) -> dict[str, Sums]:
-        """What is stored of one slot."""
+        """What is stored of one slot; of pieces, those that end on a local day."""
+        if kind == "piece":
+            return self.pieces.row(lambda piece: self._days(piece.end - 1, piece.end)[0][0] == at)
         if kind in PEAK_LEVELS:
             return {"peak": self.peaks.level(PEAK_LEVELS[kind])[at], "columns": np.array(self._peaked)}
         if kind == "minutes":
@@ -263,6 +300,9 @@ class KpiSums:
                 edges = stored
                 continue
             self._stored.add((name, at))
+            if name == "piece":
+                self.pieces.restore(stored, columns)
+                continue
             if name.startswith("peak "):
                 was = stored["columns"].tolist()
                 counted.update(was)

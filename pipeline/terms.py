@@ -7,7 +7,7 @@ their array operations, and what only depends on the description (factors, price
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.editions import QUANTITIES, factor_values
 from pipeline.facts import KNOWN_COVERAGE
 from pipeline.minutes import Minutes
 from pipeline.point_plan import PointPlan
+from pipeline.point_table import COUNTED
 from plant.calendar import Calendar
 from plant.model import Kind, Plant, Term
 from plant.reading import MINUTE, Quality
@@ -34,6 +35,7 @@ STEPS = 1_000_000
 COLUMNS = ("amount", "has", "coverage", "estimated", "quality")
 LATE_KINDS = frozenset({Kind.INTERVAL, Kind.COUNT, Kind.SAMPLE})
 LINEAR = frozenset({"amount", "stock", "cost", *QUANTITIES})
+SLACK = 1e-6
 
 
 @dataclass
@@ -57,9 +59,34 @@ class Amounts:
         return Amounts(*(getattr(self, field.name)[number] for field in fields(self)))
 
 
+@dataclass(frozen=True)
+class Bridges:
+    """Terms over minutes some of which a counter's known difference is spread over: flags [term, minute].
+
+    `amounts` are those of the minutes bridged too, which leave nothing open; `known` says where a term is known or
+    bridged, `used` where it is bridged; `cut`: it counts by another factor than the minute before; `partly`: a known
+    minute that a gap reaches into.
+    """
+
+    amounts: Amounts
+    known: Bools
+    used: Bools
+    cut: Bools
+    partly: Bools
+
+
 def known_minutes(facts: Minutes) -> Bools:
     """The minutes whose amount or mean counts: covered to at least nine tenths."""
     return facts.has & (facts.coverage >= KNOWN_COVERAGE)
+
+
+def spread_minutes(facts: Minutes) -> Bools:
+    """The unknown minutes of a counter that it counted over all the same: its own difference is spread over them.
+
+    A minute that is partly unknown, or doubtful (a reset lost what was counted before it), is none of them.
+    """
+    whole = facts.coverage + facts.estimated >= 1 - SLACK
+    return facts.has & whole & (facts.coverage < KNOWN_COVERAGE) & (facts.quality == Quality.ESTIMATED)
 
 
 def evaluate(plan: PlantPlan, term: Term, facts: Facts, n: int | None = None) -> Amounts:
@@ -100,6 +127,7 @@ class Terms:
         self._linear = np.array([i for i, term in enumerate(terms) if term.as_ in LINEAR], np.intp)
         linear = [terms[i] for i in self._linear.tolist()]
         self._linear_point = np.array([counted[i] for i in self._linear.tolist()], np.intp)
+        self._counted = [name for name, point in zip(self.names, own, strict=True) if point.kind in COUNTED]
         self._since, self._factor = factor_values(plant, calendar, linear)
         carriers = [plant.points[term.point].carrier or "" if term.as_ == "cost" else None for term in linear]
         self._prices = [
@@ -171,6 +199,40 @@ class Terms:
                         one * times for one in (found.value, found.low, found.high)
                     )
         return self._finished(out, known.shape[1] - n)
+
+    def bridged(self, facts: Facts) -> dict[str, Minutes] | None:
+        """The facts as if minutes that a counter's known difference is spread over were known; None without any."""
+        spread = {name: spread_minutes(facts[name]) for name in self._counted}
+        some = {name: minutes for name, minutes in spread.items() if minutes.any()}
+        if not some:
+            return None
+        found = dict(facts)
+        for name, minutes in some.items():
+            found[name] = replace(facts[name], coverage=np.where(minutes, 1.0, facts[name].coverage))
+        return found
+
+    def bridges(self, facts: Facts, known: Bools, bridged: Amounts) -> Bridges:
+        """What terms make of `bridged` facts, where they are not `known` without: both of the last minutes of `facts`.
+
+        Only terms that multiply an amount bridge anything: the product of two means over a gap is not the mean's.
+        """
+        n = known.shape[1]
+        minute = facts[self.names[0]].end - n + np.arange(n, dtype=np.int64)
+        used, cut, partly = (np.zeros(known.shape, np.bool_) for _ in range(3))
+        rows = self._linear
+        used[rows] = bridged.known[rows] & ~known[rows]
+        factor = np.broadcast_to(self._factors(minute), (len(rows), n))
+        cut[rows, 1:] = factor[:, 1:] != factor[:, :-1]
+        for row, point in zip(rows.tolist(), self._linear_point.tolist(), strict=True):
+            if used[row].any():
+                own = facts[self.names[point]]
+                partly[row] = (known_minutes(own) & (own.coverage < 1 - SLACK) & (own.estimated > SLACK))[-n:]
+        exact = replace(
+            bridged,
+            low=np.where(used, bridged.amount, bridged.low),
+            high=np.where(used, bridged.amount, bridged.high),
+        )
+        return Bridges(exact, known | used, used, cut, partly)
 
     def _factors(self, minute: Ints) -> Floats:
         """What each linear term's amounts are multiplied by: [term, minute], or [term, 1] where it does not change."""

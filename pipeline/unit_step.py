@@ -85,7 +85,7 @@ def due_minute(plan: UnitPlan, state: UnitState) -> int | None:
         else:
             marks.append(heard - plan.disorder_us[device])
     mark = min(marks, default=state.tick_us - max(silent))
-    settled = min(mark, state.tick_us) // MINUTE
+    settled = max(min(mark, state.tick_us), state.began_us) // MINUTE
     return max(settled, state.settled) if state.settled is not None else settled
 
 

@@ -23,8 +23,24 @@ NOW = to_us(datetime(2026, 4, 6, 2, 17, tzinfo=UTC))
 ONSET = NOW - 30 * HOUR
 DRIFT_NAME = "zn_rinse1@2026-04-04T20:17"
 SECOND_DRIFT = "compressor@2026-04-05T21:02"
-STEPS = {"1h": HOUR // 4, "shift": HOUR, "day": 4 * HOUR, "7d": 6 * HOUR, "30d": DAY // 2, "month": DAY}
-SPANS = {"1h": 2 * DAY, "shift": 8 * DAY, "day": 31 * DAY, "7d": 30 * DAY, "30d": 10 * DAY, "month": 36 * DAY}
+STEPS = {
+    "1h": HOUR // 4,
+    "shift": HOUR,
+    "day": 4 * HOUR,
+    "7d": 6 * HOUR,
+    "30d": DAY // 2,
+    "month": DAY,
+    "heating_season": DAY,
+}
+SPANS = {
+    "1h": 2 * DAY,
+    "shift": 8 * DAY,
+    "day": 31 * DAY,
+    "7d": 30 * DAY,
+    "30d": 10 * DAY,
+    "month": 36 * DAY,
+    "heating_season": 60 * DAY,
+}
 
 
 @cache
@@ -112,7 +128,10 @@ def made_up_kpis(plant: Plant) -> pl.DataFrame:
     for name, kpi in plant.kpis.items():
         base = kpi.target.near_term * draw.uniform(0.92, 1.07) if kpi.target else draw.uniform(1, 9)
         for window, step in STEPS.items():
-            ends = np.arange((NOW - SPANS[window]) // step * step + step, NOW + 1, step)
+            season = calendar.named("heating_season", NOW - 30 * DAY)
+            last = season.end if window == "heating_season" and season else NOW
+            ends = np.arange((last - SPANS[window]) // step * step + step, last // step * step + 1, step)
+            ends[-1] = last if window == "heating_season" else ends[-1]
             noise = draw.normal(0, 0.03, len(ends))
             for end, deviation in zip(ends.tolist(), noise.tolist(), strict=True):
                 value: float | None = base * (1 + deviation)
@@ -124,6 +143,7 @@ def made_up_kpis(plant: Plant) -> pl.DataFrame:
                     "shift": (calendar.shift(end - 1) or calendar.day(end - 1)).start,
                     "day": calendar.day(end - 1).start,
                     "month": calendar.month(end - 1).start,
+                    "heating_season": season.start if season else end - DAY,
                 }.get(window, end - {"1h": HOUR, "7d": 7 * DAY, "30d": 30 * DAY}.get(window, 0))
                 rows.append(
                     kpi_row(

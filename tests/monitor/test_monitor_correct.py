@@ -288,3 +288,38 @@ def test_a_window_across_a_change_of_factor_uses_both_editions(plant: Plant) -> 
     assert sum(shares) == pytest.approx(1)
     days = [plant.total(0, 3), plant.total(0, 5)]
     assert shares[1] > shares[0] > 0.1, days
+
+
+def test_one_drift_is_told_once_whatever_is_recomputed(plant: Plant) -> None:
+    """Promise 9: raised when a correction finds it open, not again by the next one, revised when it is taken back."""
+    plant.correct(
+        "scale",
+        "--point",
+        "kwh",
+        "--from",
+        "2026-04-11T12:00",
+        "--to",
+        "2026-04-12T23:30",
+        "--factor",
+        "2",
+        "--in-meter",
+    )
+    plant.serve()
+    drifts = plant.table("drift")
+    assert drifts["state"].to_list() == ["open"]
+    assert plant.table("alarms")["to_state"].to_list() == ["unacknowledged"]
+    plant.correct("exclude", "--point", "temp", "--from", "2026-04-11", "--to", "2026-04-11T01:00")
+    plant.serve()
+    assert plant.table("alarms")["to_state"].to_list() == ["unacknowledged"]
+    assert plant.table("drift")["drift"].to_list() == drifts["drift"].to_list()
+    # the process dies after the recompute was stored and before its alarms were: they are told at the next start
+    number = json.loads(plant.do("corrections", "--json"))[-1]["correction"]
+    plant.do("withdraw", str(number), "--by", "li", "--why", "w")
+    historian = Historian(plant.data)
+    server = Server(plant.described.plan, Journal(plant.data / "journal"), historian)
+    while server.step():
+        pass
+    historian.close()
+    plant.serve()
+    assert plant.table("drift")["state"].to_list() == ["withdrawn"]
+    assert plant.table("alarms").sort("time")["to_state"].to_list() == ["unacknowledged", "revised"]

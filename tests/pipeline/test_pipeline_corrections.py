@@ -14,6 +14,7 @@ from pipeline_builders import at, readings
 from pipeline_corrected import PER_DAY, STEP_MIN, Works, history, same
 
 from historian.reader import Reader
+from pipeline import recompute_run
 from pipeline.corrections import Correction, Corrections
 from pipeline.minutes import Minutes
 from pipeline.recompute_facts import FOLDER as ORIGINALS
@@ -56,7 +57,9 @@ def restored(works: Works, before: dict[str, pl.DataFrame]) -> None:
     for name, frame in snapshot(works).items():
         if name != "drift":
             assert frame.equals(before[name]), name
-        standing = [part.filter(pl.col("state") != "withdrawn") for part in (frame, before[name])] if name == "drift" else []
+        standing = (
+            [part.filter(pl.col("state") != "withdrawn") for part in (frame, before[name])] if name == "drift" else []
+        )
         assert not standing or standing[0].equals(standing[1])
 
 
@@ -114,9 +117,12 @@ def test_a_laboratory_value_holds_from_to(works: Works) -> None:
     assert set(inside["mean"]) == {4321.0}
     assert inside["coverage"].min() == 1
     after = facts(works, "cod", 3 * 1440 + 1, 3 * 1440 + 2)
-    assert after["mean"].item() == before["facts"].filter(
-        (pl.col("point") == "cod") & (pl.col("minute") == to_datetime(at(3 * 1440 + 1)))
-    )["mean"].item()
+    assert (
+        after["mean"].item()
+        == before["facts"]
+        .filter((pl.col("point") == "cod") & (pl.col("minute") == to_datetime(at(3 * 1440 + 1))))["mean"]
+        .item()
+    )
     restored(works, before)
 
 
@@ -149,7 +155,10 @@ def test_a_meter_that_counted_half_goes_on_from_where_it_is(tmp_path: Path) -> N
     counted = np.cumsum(rise)
     works.feed({**true, "kwh": counted})
     first, end = (low + 0) * STEP_MIN + 0.25, high * STEP_MIN + 0.25
-    joins = [[at(first), float(counted[low]), float(counted[low]) * 2], [at(end), float(counted[high]) * 2, float(counted[high])]]
+    joins = [
+        [at(first), float(counted[low]), float(counted[low]) * 2],
+        [at(end), float(counted[high]) * 2, float(counted[high])],
+    ]
     works.correct("scale", ["kwh"], first, end, times=2.0, over=1.0, joins=joins)
     right.feed(true)
     whole = [facts(one, "kwh", 0, DAYS * 1440)["amount"].to_numpy() for one in (works, right)]
@@ -183,8 +192,10 @@ def test_facts_alone_are_corrected_beyond_the_readings(works: Works) -> None:
     before = snapshot(works)
     works.correct("amount", ["kwh"], 1440, 1440 + 60, amount=50.0, facts=True)
     assert facts(works, "kwh", 1440, 1440 + 60)["amount"].sum() == pytest.approx(50, abs=1e-9)
-    assert snapshot(works)["facts"].filter(pl.col("minute") >= to_datetime(at(1500))).equals(
-        before["facts"].filter(pl.col("minute") >= to_datetime(at(1500)))
+    assert (
+        snapshot(works)["facts"]
+        .filter(pl.col("minute") >= to_datetime(at(1500)))
+        .equals(before["facts"].filter(pl.col("minute") >= to_datetime(at(1500))))
     )
     restored(works, before)
     works.correct("exclude", ["kwh"], 1440, 1440 + 60, facts=True)
@@ -261,9 +272,33 @@ def test_a_killed_recompute_goes_on(
     assert not list((hurt.folder / "recompute").glob("*"))
 
 
+@pytest.mark.plant
+def test_process_units_side_by_side_give_the_same(
+    works: Works, fed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 2: in processes of their own or one after the other."""
+    other = Works(shutil.copytree(fed, tmp_path / "other"))
+    body = {"act": "recompute", "from": at(1440)}
+    works.correct("scale", ["kwh", "water"], 1440, 3 * 1440, times=3.0, over=2.0)
+    monkeypatch.setattr(recompute_run, "ALONE_READINGS", 0)
+    other.correct("scale", ["kwh", "water"], 1440, 3 * 1440, times=3.0, over=2.0)
+    other.act(body, workers=2)
+    for name in ("facts", "kpi", "blocks", "drift"):
+        same(other, works, name)
+
+
 def entry(position: int, **more: Any) -> dict[str, Any]:
     """A ledger entry."""
-    return {"position": position, "act": "correct", "time": 0, "by": "a", "why": "w", "from": at(0), "to": at(10), **more}
+    return {
+        "position": position,
+        "act": "correct",
+        "time": 0,
+        "by": "a",
+        "why": "w",
+        "from": at(0),
+        "to": at(10),
+        **more,
+    }
 
 
 def test_a_withdrawn_correction_is_none() -> None:
