@@ -96,8 +96,8 @@ def _target(value: Value, words: Words) -> Row:
 
 
 def _now(value: Value, words: Words) -> Markup:
-    """The value; a window other than the month that the table is headed with is named."""
-    other = value.value is not None and value.window != JUDGING_WINDOWS[0]
+    """The value; another window than the one that the table is headed with is named."""
+    other = value.value is not None and value.window in JUDGING_WINDOWS[1:]
     note = span("kc-small kc-block", words.long_window(value.window)) if other else None
     return join((measured(value, words), note))
 

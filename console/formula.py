@@ -17,11 +17,11 @@ def formula(kpi: Kpi, words: Words) -> str:
     if kpi.peak:
         upper = words("formula_peak", sum=upper)
     if kpi.allocate is not None:
-        upper += f" × {_names(kpi.allocate.by, words)} / {_names(kpi.allocate.among, words)}"
+        upper += f" × ({_names(kpi.allocate.by, words)} / {_names(kpi.allocate.among, words)})"
     lower = _sum(kpi.denominator, words)
     if kpi.no_more_than:
         lower = f"({words('formula_least', sum=lower, most=_sum(kpi.no_more_than, words))})"
-    factor = f"{kpi.times:,.6g} × " if kpi.times != 1 else ""
+    factor = f"{kpi.times:,.10g} × " if kpi.times != 1 else ""
     return factor + (f"{upper} / {lower}" if kpi.denominator else upper)
 
 
@@ -67,7 +67,7 @@ def _sum(terms: Sequence[Term], words: Words) -> str:
     parts = []
     for place, term in enumerate(terms):
         sign = ("" if place == 0 else " + ") if term.times >= 0 else ("− " if place == 0 else " − ")
-        factor = f"{abs(term.times):,.6g} × " if abs(term.times) != 1 else ""
+        factor = f"{abs(term.times):,.10g} × " if abs(term.times) != 1 else ""
         parts.append(f"{sign}{factor}{term_text(term, words)}")
     return f"Σ ({''.join(parts)})"
 

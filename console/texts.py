@@ -49,7 +49,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # energy manager
     "site_now": ("Site against target", "全厂指标与目标"),
     "judged_long": (
-        "Targets are judged on a month, 30 days or longer; compare shorter windows with what this production should need.",
+        "Targets are judged on a month, 30 days or longer; shorter windows compare with what was to be expected.",
         "目标以月度、30 天或更长时段为准评定；较短时段请与期望值比较。",
     ),
     "drift_cost_today": ("Cost of drifts today", "当日漂移损失"),
@@ -280,6 +280,13 @@ CODES: dict[str, tuple[str, str]] = {
     "conflict": ("conflicting values", "数值冲突"),
     "future": ("time in the future", "时间超前"),
     "late": ("late", "迟到"),
+    "clock at 1970": ("clock at 1970", "时钟停在 1970 年"),
+    "local time": ("local time without its zone", "采用无时区的当地时间"),
+    "clock went back": ("clock went back", "时钟回拨"),
+    "clock jumped": ("clock jumped", "时钟跳变"),
+    "leap": ("leap", "突变"),
+    "out of range": ("out of range", "超出范围"),
+    "calibration expired": ("calibration expired", "校准已过期"),
     "dip": ("dip", "瞬时下跌"),
     "spike": ("spike", "瞬时上跳"),
     "reset": ("reset", "清零"),
@@ -318,7 +325,17 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
     (r"^from (\S+) to (\S+), then (\S+)$", r"由 \1 变为 \2，随后 \3"),
     (r"^from (\S+) to (\S+)$", r"由 \1 变为 \2"),
     (r"^(\S+) after (\S+)$", r"\2 之后为 \1"),
-    (r"^(\d+) readings, the first (\S+)$", r"\1 个读数，第一个为 \2"),
+    (r"^(\d+) readings, the last (\S+)$", r"\1 个读数，最后一个为 \2"),
+    (r"^readings after (\S+), when its certificate ended$", r"证书于 \1 到期，其后的读数"),
+    (
+        r"^from (\S+) to (\S+) in (\S+) min, at most (\S+) in an hour$",
+        r"\3 分钟内由 \1 变为 \2，每小时最多变化 \4",
+    ),
+    (r"^(\S+): from (\S+) s to (\S+) s against receipt$", r"\1：与接收时间之差由 \2 秒变为 \3 秒"),
+    (
+        r"^(\S+): (\S+) min behind receipt, as local time without its zone$",
+        r"\1：比接收时间晚 \2 分钟，与无时区的当地时间相符",
+    ),
     (
         r"^(\d+) min without a usable reading; (\d+) min of amount are spread over it$",
         r"\1 分钟无可用读数；\2 分钟的用量按时间分摊",

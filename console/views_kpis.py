@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
 
 from console.figures import us
 from console.views_drifts import Drift, standing, touches
+from kpis.ratio import grade
 from plant.model import SITE, Kpi, Plant, Text
 from plant.reading import DAY
 
@@ -176,7 +177,7 @@ def _value(
 ) -> Value:
     value = row.get("value")
     reason = "" if value is not None else (row.get("reason") or ("no result" if "end" not in row else "unknown"))
-    return Value(
+    shown = Value(
         kpi=name,
         scope=row["scope"],
         product=row["product"] or "",
@@ -202,6 +203,11 @@ def _value(
         drifts=found,
         trend=tuple(trend),
     )
+    # the step grades the windows that every plant has
+    grades = kpi.target.grades if kpi.target else None
+    if value is not None and grades and window not in (*WINDOWS, *JUDGED) and shown.judged:
+        return replace(shown, grade=grade(value, grades, kpi.better))
+    return shown
 
 
 def _trends(history: pl.DataFrame, window: str) -> dict[tuple[str, str, str], list[float | None]]:

@@ -56,9 +56,11 @@ def frames(plant: Plant, reader: Reader) -> dict[str, pl.DataFrame]:
 def shown(name: str, frame: pl.DataFrame) -> Table:
     """A table for the terminal."""
     table = Table(title=name)
-    for column in SHOWN[name]:
+    # where no KPI is of a product the column would be empty
+    columns = [column for column in SHOWN[name] if column != "product" or frame[column].str.len_bytes().sum()]
+    for column in columns:
         table.add_column(column)
-    for row in frame.select(SHOWN[name]).iter_rows():
+    for row in frame.select(columns).iter_rows():
         table.add_row(*(_text(value) for value in row))
     return table
 

@@ -11,7 +11,7 @@ import pytest
 from audit.options import NOT_VERIFIED, OPTION_SCHEMA, option_table
 from audit.targets import JUDGED_WINDOWS, TARGET_SCHEMA, target_table
 from historian.tables import ALARMS, DRIFT, KPI
-from plant.model import Plant
+from plant.model import NamedPeriod, Plant
 
 END = datetime(2026, 4, 6, tzinfo=UTC)
 TEXT = {"en": "Something", "zh": "某物"}
@@ -120,6 +120,22 @@ def test_only_a_month_or_longer_is_judged(plant: Plant) -> None:
     }
     assert found["grade"].to_list() == ["", "II"]
     assert set(found["window"]) <= set(JUDGED_WINDOWS)
+
+
+def test_the_plant_s_own_periods_are_judged(plant: Plant) -> None:
+    """A campaign stands beside month and audit period, after them; one of less than 28 days is shown, not judged."""
+    campaign = {"title": TEXT, "from": "2026-02-01", "to": "2026-03-20"}
+    sprint = {"title": TEXT, "from": "2026-03-01", "to": "2026-03-14"}
+    own = {name: NamedPeriod.model_validate(one) for name, one in {"campaign": campaign, "sprint": sprint}.items()}
+    with_own = plant.model_copy(update={"periods": own})
+    frame = kpis(row("rinse", 17.0, "campaign", 48), row("rinse", 17.0, "sprint", 14), row("rinse", 17.0, "audit", 95))
+    found = target_table(with_own, frame)
+    assert found.select("window", "verdict", "grade").rows() == [
+        ("audit", "near-term reached", "II"),
+        ("campaign", "near-term reached", "II"),
+        ("sprint", "too short", ""),
+    ]
+    assert target_table(plant, frame)["window"].to_list() == ["audit"], "a period that is no longer described"
 
 
 def test_an_unknown_value_is_not_judged(plant: Plant) -> None:

@@ -176,6 +176,30 @@ def test_the_window_is_chosen(page: Page, console: Console) -> None:
 
 
 @both
+@pytest.mark.parametrize(
+    ("lang", "name", "said", "formula"),
+    [
+        ("en", "Heating season", "Heating season, over: 2025-11-15 to 2026-03-15", "Formula: "),
+        ("zh", "采暖季", "采暖季（已结束）：2025-11-15 至 2026-03-15", "计算公式: "),
+    ],
+)
+def test_a_period_of_the_plant_is_chosen(
+    page: Page, console: Console, lang: str, name: str, said: str, formula: str, width: int
+) -> None:
+    """On Energy and on Audit; its values, its days and what the KPI is made of are shown, on a phone too."""
+    for path in ("/", "/audit"):
+        visit(page, console, path, lang=lang)
+        page.get_by_role("button", name=name, exact=True).click()
+        expect(page.get_by_text(said)).to_be_visible()
+        expect(page.locator(".kc-unknown")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    visit(page, console, "/", lang=lang, window="heating_season")
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.get_by_text(formula)).to_be_visible()
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+@both
 def test_an_alarm_is_acknowledged_with_a_note(page: Page, console: Console, width: int) -> None:
     """The act names the alarm, the local user and the note; the button then waits for the pipeline."""
     visit(page, console, "/shift")

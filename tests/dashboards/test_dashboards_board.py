@@ -12,10 +12,10 @@ import yaml
 
 from dashboards.board import WINDOWS, overview
 from dashboards.files import data_source, generate, write
-from dashboards.panels import GREEN, LIGHT, ORANGE, RED, steps, watching
+from dashboards.panels import GREEN, LIGHT, ORANGE, RED, describe, steps, watching
 from pipeline.windows import NAMES
 from plant.load import load
-from plant.model import SITE, Influx, Plant, Target
+from plant.model import SITE, Influx, Plant, Target, Text
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/electroplating/plant.yaml"
@@ -106,6 +106,28 @@ def test_grafana_can_fill_in_the_variables(board: dict[str, Any], plant: Plant) 
         assert variable["current"]["value"]
     assert [option["value"] for option in variables["scope"]["options"][1:]] == [SITE, *plant.process_units]
     assert set(WINDOWS) < set(NAMES), "a window that is never computed cannot be chosen"
+
+
+def test_the_plant_s_own_periods_can_be_chosen(board: dict[str, Any], plant: Plant) -> None:
+    """Beside the fixed windows, by both titles; a comma or colon in a title does not part the list of choices."""
+    (window,) = (variable for variable in board["templating"]["list"] if variable["name"] == "window")
+    assert [option["value"] for option in window["options"]] == [*WINDOWS, *plant.periods]
+    assert window["query"].endswith(",Heating season 采暖季 : heating_season")
+    title = Text(en="Winter, first: part", zh="冬")
+    odd = plant.model_copy(
+        update={"periods": {"winter": plant.periods["heating_season"].model_copy(update={"title": title})}}
+    )
+    (window,) = (one for one in overview(odd)["templating"]["list"] if one["name"] == "window")
+    assert len(window["query"].split(",")) == len(WINDOWS) + 1 == len(window["options"])
+
+
+def test_a_panel_tells_what_is_peculiar_to_its_kpi(plant: Plant) -> None:
+    """Peak, demand charge, product, allocation and bound stand in the corner of the panel."""
+    assert "highest quarter hour, as an amount per hour" in describe(plant.kpis["peak_load"])
+    assert "whole months only" in describe(plant.kpis["electricity_bill_per_m2"])
+    kinds = load(ROOT / "tests/cases/plant/sound_kinds/plant.yaml")
+    assert "product area · allocated by area among area, pieces" in describe(kinds.kpis["shared_water"])
+    assert "no more than what area allows" in describe(kinds.kpis["cod_at_reference_drainage"])
 
 
 def test_panels_have_ids_of_their_own_and_the_data_source(board: dict[str, Any], plant: Plant) -> None:
