@@ -9,9 +9,10 @@ import json
 import logging
 import sys
 from collections.abc import Sized
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -64,7 +65,7 @@ def check(
         highlight=False,
         soft_wrap=True,
     )
-    for sentence in advise(found):
+    for sentence in advise(found, datetime.now(ZoneInfo(found.site.time_zone)).date()):
         out.print(f"advice: {sentence}", highlight=False, soft_wrap=True)
     if try_broker:
         _try_broker(described)

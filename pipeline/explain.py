@@ -110,12 +110,14 @@ def explain(plan: PlantPlan, reader: Reader, row: dict[str, Any]) -> Story:
     scope = plan.scopes[row["scope"]]
     start, end = _us(row["start"]), _us(row["end"])
     names = sorted(kpi.names())
-    # a stock's change in the first minute needs what was there before it
-    earlier = load_minutes(plan, reader, names, start - MINUTE, end)
-    facts = {name: minutes.cut(start // MINUTE, end // MINUTE) for name, minutes in earlier.items()}
-    unknown = Minutes.unknown(start // MINUTE - 1, end // MINUTE)
-    whole = {name: earlier.get(name, unknown) for name in scope.points}
-    part = recomputed(plan, scope, whole, row["window"], start // MINUTE, end // MINUTE)
+    first, last = start // MINUTE, end // MINUTE
+    # whether a gap lies in the window shows beside it; a stock's change needs what was there before its first minute
+    around = load_minutes(plan, reader, names, start - 2 * MINUTE, end + MINUTE)
+    earlier = {name: minutes.cut(first - 1, last) for name, minutes in around.items()}
+    facts = {name: minutes.cut(first, last) for name, minutes in around.items()}
+    unknown = Minutes.unknown(first - 2, last + 1)
+    whole = {name: around.get(name, unknown) for name in scope.points}
+    part = recomputed(plan, scope, whole, row["window"], first, last)
     value = float(part.columns["value"][list(scope.kpis).index(row["kpi"])])
     again = value if np.isfinite(value) else None
     agrees = _same(row["value"], again)
@@ -270,8 +272,8 @@ def _compare(name: str, stored: Minutes, again: Minutes, summable: bool) -> list
     for column, (a, b) in columns.items():
         differs = ~(np.isclose(a, b, rtol=1e-6, atol=1e-9) | (np.isnan(a) & np.isnan(b)))
         if column != "coverage":
-            # what is spread over an unknown stretch counts nowhere, and its other end may lie beyond what was read
-            differs &= known_minutes(here) | known_minutes(again)
+            # the other end of an unknown stretch may lie beyond what was read: then nothing is spread over it here
+            differs &= known_minutes(here) | known_minutes(again) | again.has
         for at in np.flatnonzero(differs):
             numbers = (None if np.isnan(x) else float(x) for x in (a[at], b[at]))
             found.append(Disagreement(name, int(here.start + at), column, *numbers))

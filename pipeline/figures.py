@@ -171,7 +171,7 @@ def _ranged(rules: Rules, totals: Sums, length: Ints, bounded: Bools) -> tuple[F
     if len(rules.keyed):
         at = rules.keyed
         keys = totals[:, rules.keys]
-        part = ratio_range(
+        part = _bounded_ratio(
             _range(keys, Field.NUMERATOR, Field.NUMERATOR_LOW, Field.NUMERATOR_HIGH)[1],
             _range(keys, Field.DENOMINATOR, Field.DENOMINATOR_LOW, Field.DENOMINATOR_HIGH)[1],
         )
@@ -188,9 +188,17 @@ def _ranged(rules: Rules, totals: Sums, length: Ints, bounded: Bools) -> tuple[F
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = amount * rules.times * (length[:, None] / own[..., Field.KNOWN])
     plain = np.where(bounded, np.clip(scaled, low, high), scaled)
-    shared = ratio_range(upper, under, rules.times)
+    shared = _bounded_ratio(upper, under, rules.times)
     value = np.where(rules.divided, ratio(amount, below, rules.times, rules.minimum), plain)
     return value, Range(np.where(rules.divided, shared.low, low), np.where(rules.divided, shared.high, high))
+
+
+def _bounded_ratio(numerator: Range, denominator: Range, times: Floats | float = 1.0) -> Range:
+    """The range of a ratio; nothing divided by nothing is no bound."""
+    found = ratio_range(numerator, denominator, times)
+    low = (numerator.low == 0) & ~(denominator.high > 0)
+    high = (numerator.high == 0) & ~(denominator.low > 0)
+    return Range(np.where(low, -np.inf, found.low), np.where(high, np.inf, found.high))
 
 
 def _range(sums: Sums, amount: Field, low: Field, high: Field) -> tuple[Floats, Range]:

@@ -106,6 +106,7 @@ class Formulas:
         self.rules = Rules(list(kpis.values()), self.key_of, self.most_of, self.peak_of, charged)
         self.editions = EditionTexts([Editions.of(plant, kpi, calendar) for kpi in kpis.values()])
         self._owner = np.array(owner, np.intp)
+        self._quartered = {owner[column] for column in peaked}
         self._first = np.array(first, np.intp)
         self._produced = np.array(produced, np.bool_)[:, None]
         self._cuts = [_cuts(side) for side in sides]
@@ -166,13 +167,12 @@ class Formulas:
         added = whole - sums
         found = [self._piece(bridges, added, *gap) for gap in gaps]
         pieces = [replace(one, start=start + one.start, end=start + one.end) for one in found if one is not None]
-        # a quarter hour's mean power needs a gap to lie in it
-        peaked = {number for column in self.peaked for number in np.flatnonzero(self._owner == self._owner[column])}
+        # where quarter hours count, only one that holds a gap whole knows its mean power
         pieces = [
             one
             for one in pieces
             if one.end > since
-            and (one.columns[0] not in peaked or one.start // QUARTER == (one.end - 1) // QUARTER)
+            and (one.columns[0] not in self._quartered or one.start // QUARTER == (one.end - 1) // QUARTER)
         ]
         return sums, pieces, any(first == 0 for _, first, _ in gaps)
 
@@ -232,8 +232,8 @@ def _gaps(known: Bools) -> list[tuple[int, int, int]]:
     found = []
     for row in np.flatnonzero((known[:, 1:] & ~known[:, :-1]).any(axis=1)).tolist():
         turns = np.diff(np.concatenate([[True], known[row]]).astype(np.int8))
-        ends = np.flatnonzero(turns > 0)
-        found += [(row, first, end) for first, end in zip(np.flatnonzero(turns < 0).tolist(), ends.tolist(), strict=False)]
+        begin, end = (np.flatnonzero(turns == turn).tolist() for turn in (-1, 1))
+        found += [(row, *gap) for gap in zip(begin, end, strict=False)]
     return found
 
 

@@ -92,7 +92,8 @@ def _allowed(plan: PointPlan, span_us: Ints) -> Floats:
 
 
 class _Run:
-    """The judging of one stretch, reading by reading; only taken where something falls or leaps."""
+    """The judging of one stretch: at once where each reading fits the one before, reading by reading around a fall or
+    a leap."""
 
     def __init__(
         self,
@@ -107,26 +108,48 @@ class _Run:
     ) -> None:
         self.plan, self.series, self.todo, self.value, self.time = plan, series, todo, value, time
         self.last, self.last_time, self.total = last, last_time, total
+        self.exchanges = [(to_us(exchange.at), exchange) for exchange in plan.exchanges]
         self.pending: list[int] = []
         self.settled_until = -1
         self.findings: list[Finding] = []
 
     def go(self) -> None:
-        i = 0
+        rise, span = np.diff(self.value), np.maximum(np.diff(self.time), self.plan.interval_us)
+        fits = (rise >= 0) & (rise <= _allowed(self.plan, span))
+        for at, _ in self.exchanges:
+            fits &= (at <= self.time[:-1]) | (at > self.time[1:])
+        odd = np.append(np.flatnonzero(~fits) + 1, len(self.todo))
+        i, accepted = 0, -1
         while i < len(self.todo):
+            if i and accepted == i - 1 and not self.pending:
+                end = int(odd[np.searchsorted(odd, i)])
+                if end > i:
+                    self._accept_all(i, end)
+                    i, accepted = end, end - 1
+                    continue
             self._exchange_before(int(self.time[i]))
             if self._fits(i):
                 self._drop_pending(i)
                 self._accept(i, self.total + int(self.value[i]) - self.last, Status.USED)
+                accepted = i
             elif not self.pending and self.plan.on_fall == "reset" and self.value[i] < self.last:
-                self._fall_known(i)
+                accepted = i if self._fall_known(i) else accepted
             else:
                 self.series.status[self.todo[i]] = Status.PENDING
                 self.pending.append(i)
                 waited = int(self.time[i] - self.time[self.pending[0]])
                 if len(self.pending) >= PENDING_READINGS or waited >= PENDING_US:
-                    i = self._resolve(i)
+                    i = accepted = self._resolve(i)
             i += 1
+
+    def _accept_all(self, begin: int, end: int) -> None:
+        """Accepts the readings [begin, end), each of which fits the one before."""
+        rows = self.todo[begin:end]
+        ahead = np.arange(begin, end) < self.settled_until
+        self.series.status[rows] = np.where(ahead, Status.RESOLVED, Status.USED)
+        self.series.total[rows] = self.total + (self.value[begin:end] - self.last)
+        self.total += int(self.value[end - 1]) - self.last
+        self.last, self.last_time = int(self.value[end - 1]), int(self.time[end - 1])
 
     def _fits(self, i: int) -> bool:
         rise = int(self.value[i]) - self.last
@@ -153,8 +176,7 @@ class _Run:
         self.pending = []
 
     def _exchange_before(self, time: int) -> None:
-        for exchange in self.plan.exchanges:
-            at = to_us(exchange.at)
+        for at, exchange in self.exchanges:
             if self.last_time < at <= time:
                 # the closing value has the last word on what the old meter showed
                 self.series.status[self.todo[self.pending]] = Status.DROPPED
@@ -165,14 +187,16 @@ class _Run:
                 text = f"closing {exchange.closing:g}, opening {exchange.opening:g}, as declared"
                 self.findings.append(Finding("exchange", at, at, text))
 
-    def _fall_known(self, i: int) -> None:
+    def _fall_known(self, i: int) -> bool:
+        """A fall of a meter that is known to start from zero: whether it did."""
         value = int(self.value[i])
         if value < self.last * (1 - self.plan.dip_limit):
             self._find("reset", i, f"from {self.last * STEP:g} to {value * STEP:g}")
             self._accept(i, self.total + value, Status.BROKEN)
-        else:
-            self.series.status[self.todo[i]] = Status.DROPPED
-            self._find("dip", i, f"{value * STEP:g} after {self.last * STEP:g}")
+            return True
+        self.series.status[self.todo[i]] = Status.DROPPED
+        self._find("dip", i, f"{value * STEP:g} after {self.last * STEP:g}")
+        return False
 
     def _fell_to_zero(self, values: list[int], was: int, span: int) -> bool:
         """Whether a counter began anew: well below where it was, rising, and no more than could come since then."""

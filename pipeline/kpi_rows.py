@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from kpis.ratio import GRADES
 from pipeline.charges import charges
 from pipeline.expected import Expected
 from pipeline.figures import REASONS, Figures, Peaked, figures
+from pipeline.formulas import PIECE_MINUTES
 from pipeline.minutes import Minutes
 from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.running import Sums
@@ -23,6 +24,7 @@ from pipeline.windows import Spans
 from plant.reading import DAY, MINUTE
 
 GRADED = frozenset({"month", "30d", "year", "12mo", "audit"})
+LOOK_BACK = 64
 PATIENCE_HOURS = DAY // MINUTE // HOUR_MINUTES - 1
 TEXTS = ("kpi", "scope", "product", "window", "unit", "config", "factors")
 QUALITIES = ("good", "estimated", "suspect", "bad")
@@ -41,15 +43,34 @@ class KpiPart:
         return len(self.columns["value"])
 
 
-def minute_sums(
-    plan: PlantPlan, scope: ScopePlan, facts: dict[str, Minutes], expected: dict[str, Expected], n: int
-) -> Sums:
-    """What each minute adds to each of the scope's columns, KPIs first: int64 [minute, column, field].
+def sum_minutes(
+    scope: ScopePlan,
+    sums: KpiSums,
+    facts: Callable[[int, int], dict[str, Minutes]],
+    expected: dict[str, Expected],
+    first: int,
+    end: int,
+) -> int:
+    """Sums the minutes [first, end), with the gaps that they close or change; the first minute whose sums changed.
 
-    `facts` holds the same minutes of every point: the last `n` are summed, one more before them tells a stock's
-    beginning.
+    `facts` gives the minutes [start, end) of every point that the scope reads, unknown where there are none.
     """
-    return scope.formulas.minute_sums(facts, expected, n)
+    formulas = scope.formulas
+    # a stock's change in the first minute needs what was there before it
+    fresh = formulas.minute_sums(facts(first - 1, end), expected, end - first)
+    if not sums.closes(first, fresh):
+        sums.put(first, fresh)
+        return first
+    # a gap that ends where the minutes begin is summed at its last one
+    since = first - 1 if sums.holds(first - 1) else first
+    back, begun = LOOK_BACK, True
+    while begun:
+        low = first - min(back, PIECE_MINUTES + 2)
+        fresh, pieces, begun = formulas.with_pieces(facts(low - 1, end), expected, end - low, since)
+        begun = begun and back < PIECE_MINUTES + 2
+        back *= 4
+    sums.put(since, fresh[since - low :], pieces)
+    return since
 
 
 def parts(plan: PlantPlan, scope: ScopePlan, sums: KpiSums, spans: list[Spans], revision: int) -> list[KpiPart]:
@@ -74,11 +95,14 @@ def recomputed(
 ) -> KpiPart:
     """What the KPIs of a scope are over one window [start, end) [min], from minute facts alone; one row a KPI.
 
-    `facts` holds the minutes of the window of every point the scope reads, and one before them.
+    `facts` holds the minutes of the window of every point the scope reads, two before them and one after: what a gap
+    that begins or ends with the window is must be seen.
     """
-    columns = scope.formulas.columns
-    sums = KpiSums(len(columns), plan.calendar, scope.formulas.peaked)
-    sums.put(start, minute_sums(plan, scope, facts, {}, end - start))
+    formulas = scope.formulas
+    sums = KpiSums(len(formulas.columns), plan.calendar, formulas.peaked)
+    fresh, pieces, _ = formulas.with_pieces(facts, {}, end - start + 2, start)
+    inside = [piece for piece in pieces if piece.start >= start and piece.end <= end]
+    sums.put(start, fresh[1:-1], inside)
     ends = np.array([end])
     coarse = "day" if (start * MINUTE == plan.calendar.day(start * MINUTE).start) else ""
     span = Spans(window, np.array([start]), ends, np.ones(1, np.bool_), coarse)

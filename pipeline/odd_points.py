@@ -14,6 +14,7 @@ from pipeline.late import Fetched, Want, fetch, last
 from pipeline.messages import Stored
 from pipeline.point_table import PointTable
 from pipeline.receive import Told
+from pipeline.runs import run_start
 from pipeline.series import Ints, Series, Status, counts
 from pipeline.steady import FAR, Changes
 from pipeline.unit_state import NEVER, UnitState
@@ -59,9 +60,18 @@ class OddPoints:
             for point, past in fetch(self.table, self.state, self.stored, wants, until).items():
                 done[point] = self._judge(point, own[point], past, found, frozen)
         self.judged.update(done)
-        plain = np.ones(len(self.table), np.bool_)
-        plain[odd] = False
-        return Columns.join([columns.take(plain[columns.point]), *done.values()]).sorted()
+        grown = np.zeros(len(self.table), np.bool_)
+        for point, judged in done.items():
+            rows = slice(*bounds[point : point + 2].tolist())
+            if len(judged) == rows.stop - rows.start:
+                for name in ("status", "total", "fresh"):
+                    getattr(columns, name)[rows] = getattr(judged, name)
+            else:
+                grown[point] = True
+        if not grown.any():
+            return columns
+        more = [judged for point, judged in done.items() if grown[point]]
+        return Columns.join([columns.take(~grown[columns.point]), *more]).sorted()
 
     def _reaches_back(self, point: int, own: Columns, found: Changes) -> bool:
         """Whether a minute is to be worked out of which readings may have been forgotten."""
@@ -104,24 +114,30 @@ class OddPoints:
         for since in (self._forced.get(point), frozen.get(point)):
             if since is not None:
                 first = min(first, int(np.searchsorted(series.time, since)))
-        changed, judged_from = first, first
+        changed = first
         if plan.witness is not None:
-            witness = self.state.moved.get(plan.witness)
-            changed, told = mark_frozen(plan, series, 0 if loaded is not None else first, witness)
-            self.findings += [(plan.name, one) for one in told]
-            changed = min(changed, first)
-        if self.table.counted[point]:
-            judged_from = changed if loaded is None else 0 if loaded.whole else 1
             if loaded is not None:
-                # what was found by looking around before is found again, from what was received
-                series.status[series.status < Status.FROZEN] = Status.USED
-            started, told = judge(plan, series, judged_from)
+                # as long as it was another, the stretch that it lies in may have been found frozen
+                rows = np.flatnonzero((series.status != Status.BAD) & (np.arange(len(series)) < first))
+                start = int(rows[run_start(series.value[rows], len(rows))]) + 1 if len(rows) else first
+                changed = max(start, int(np.searchsorted(series.time, loaded.sound)))
+            witness, known = self.state.moved.get(plan.witness), self.state.odd.get(plan.name, [])
+            if self.state.frozen[point]:
+                known = [*known, (int(self.state.run_since[point]),) * 2]
+            begin, told = mark_frozen(plan, series, first if loaded is None else 0, witness, known)
             self.findings += [(plan.name, one) for one in told]
-            if loaded is None:
-                changed = started
-            else:
-                before = last(counts(series.status[:changed]))
-                changed = before if before is not None else changed
+            changed = min(changed, first, begin if loaded is None else first)
+        if loaded is None and changed == len(series):
+            return own
+        if self.table.counted[point] and loaded is None:
+            changed, told = judge(plan, series, changed)
+            self.findings += [(plan.name, one) for one in told]
+        elif self.table.counted[point] and loaded is not None:
+            # what was found by looking around before is found again, from what was received
+            series.status[series.status < Status.FROZEN] = Status.USED
+            _, told = judge(plan, series, 0 if loaded.whole else 1)
+            self.findings += [(plan.name, one) for one in told]
+            changed = min(changed, int(np.searchsorted(series.time, loaded.sound)))
         elif self.table.events[point]:
             # whether a source of events was alive since the one before depends on how soon it spoke again
             before = last(counts(series.status[:changed]))
@@ -144,13 +160,16 @@ class OddPoints:
 
     def _since(self, point: int, series: Series, changed: int, loaded: Fetched | None, found: Changes, at: int) -> None:
         """From which minute a point's facts change."""
-        if changed >= len(series) and not self.table.counted[point]:
+        if changed >= len(series):
             return
-        time = int(series.time[min(changed, len(series) - 1)])
+        time = int(series.time[changed])
         if self.table.spread[point] and not self.table.begins[point]:
             time -= int(self.table.span_us[point])
         minute = time // MINUTE
         if loaded is not None and not loaded.whole:
             # the minute of the reading that was begun from is not all here
-            minute = max(minute, -(-int(series.time[0]) // MINUTE))
+            whole = int(series.time[0])
+            if self.table.spread[point] and self.table.begins[point]:
+                whole += int(self.table.span_us[point])
+            minute = max(minute, -(-whole // MINUTE))
         found.since[at] = min(int(found.since[at]), minute)

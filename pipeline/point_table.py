@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ class PointTable:
 
     `counted`, `held`, `spread` and `events` are the rows of the ways of measuring; `depth` is 0 for a point without
     witness, 1 for one whose witness has none, and so on; `witness` is the witness's row or -1; `settling` are the
-    devices that the unit's minutes wait for.
+    devices that the unit's minutes wait for;
+    `leaping` are the rows whose value may only change so fast; `silent_us` has a row a device.
     """
 
     names: tuple[str, ...]
@@ -48,14 +50,21 @@ class PointTable:
     begins: NDArray[np.bool_]
     per_us: Floats
     rise_per_us: Floats
+    change_per_us: Floats
+    leaping: tuple[int, ...]
     low: Floats
     high: Floats
     exchanged: tuple[int, ...]
     witness: Ints
     depth: Ints
     flat_us: Ints
+    still: NDArray[np.bool_]
     calibrated_until: Ints
     settling: tuple[str, ...]
+    clocked: NDArray[np.bool_]
+    streams: NDArray[np.bool_]
+    silent_us: Ints
+    zone: ZoneInfo | None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -113,14 +122,21 @@ class PointTable:
             begins=np.array([one.begins for one in plans], np.bool_),
             per_us=np.array([one.per_us for one in plans]),
             rise_per_us=np.array([one.rise_per_us for one in plans]),
+            change_per_us=np.array([one.change_per_us for one in plans]),
+            leaping=tuple(number for number, one in enumerate(plans) if one.change_per_us < np.inf),
             low=np.array([low for low, _ in ranges]),
             high=np.array([high for _, high in ranges]),
             exchanged=tuple(number for number, one in enumerate(plans) if one.exchanges),
             witness=ints([row[one.witness] if one.witness is not None else -1 for one in plans]),
             depth=ints(depth),
+            still=np.array([one.witness is not None or one.kind in COUNTED for one in plans], np.bool_),
             flat_us=ints([one.flat_limit_us if one.witness is not None else one.flat_after_us for one in plans]),
             calibrated_until=ints([one.calibrated_until_us for one in plans]),
             settling=tuple(dict.fromkeys(one.device for one in plans if one.settles())),
+            clocked=np.array([one.clocked for one in plans], np.bool_),
+            streams=np.array([one.streams for one in plans], np.bool_),
+            silent_us=ints([max(one.silent_us for one in plans if one.device == device) for device in devices]),
+            zone=plans[0].zone if plans else None,
         )
 
 

@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 
 from historian.tables import READINGS
+from pipeline.clocks import AT_1970, LOCAL, causes, listen
 from pipeline.columns import Columns
 from pipeline.judge import Finding
 from pipeline.messages import Received, Results, UnitMessages
 from pipeline.plans import FUTURE_US, HORIZON, UnitPlan
 from pipeline.point_table import PointTable
 from pipeline.unit_state import UnitState
+from plant.clock import to_datetime
 from plant.reading import DAY, HOUR, MINUTE, NO_LONGER_VALID, Quality, Readings, Times
 
 QUALITY = pl.Series([quality.name.lower() for quality in Quality])
@@ -23,6 +25,7 @@ FIRST_BATCH_US = 31 * DAY
 SAME_STRETCH_US = HOUR
 REFUSED = ("future", "late", "out of range")
 EXPIRED = "calibration expired"
+TOLD = (*REFUSED, EXPIRED)
 Told = list[tuple[str, Finding]]
 
 
@@ -33,7 +36,7 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
     if not len(readings):
         return Columns.empty(), findings
     quality, finding = readings.quality.copy(), readings.finding.astype(np.int64)
-    names = [*readings.findings, *REFUSED, EXPIRED]
+    names = [*readings.findings, *TOLD]
     row = np.array([table.row[name] for name in readings.points], np.int64)[readings.point]
     future = readings.time > messages.now_us + FUTURE_US
     # the first batch may bring a month of history, but no clock that stands at 1970
@@ -48,6 +51,8 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
     finding[expired & (finding == 0)] = len(names) - 1
     if (quality == Quality.BAD).any() or expired.any():
         _tell(table, state, readings, row, quality, finding, names, findings)
+    taken = ~(future | late)
+    findings += listen(table, state, row[taken], readings.time[taken], readings.received[taken])
     owned = table.owned[row]
     results.readings.append(
         Received(
@@ -98,22 +103,48 @@ def _tell(
 ) -> None:
     # a sample that ended tells of nothing wrong
     fine = [0, *(code for code, name in enumerate(names) if name == NO_LONGER_VALID)]
-    odd = ((quality == Quality.BAD) | (finding == len(names) - 1)) & ~np.isin(finding, fine)
-    pairs = np.unique(np.stack([row[odd], finding[odd]], axis=1), axis=0)
+    odd = np.flatnonzero(((quality == Quality.BAD) | (finding == len(names) - 1)) & ~np.isin(finding, fine))
+    row, finding, time, received = row[odd], finding[odd], readings.time[odd], readings.received[odd]
+    # why a time cannot be is told where it can be; stored readings say no more than that it is late or in the future
+    mistimed = (finding >= len(names) - len(TOLD)) & (finding < len(names) - len(TOLD) + 2)
+    at_1970, local = (mistimed & cause for cause in causes(table, row, time, received))
+    finding[local], finding[at_1970] = len(names), len(names) + 1
+    names = [*names, LOCAL, AT_1970]
+    # what a clock at 1970 says of when it was is not worth telling
+    time = np.where(at_1970, received, time)
+    pairs = np.unique(np.stack([row, finding], axis=1), axis=0)
     for number, code in pairs.tolist():
-        rows = np.flatnonzero(odd & (row == number) & (finding == code))
+        rows = np.flatnonzero((row == number) & (finding == code))
         name, what = table.names[number], names[code]
-        start, end, count = _stretch(state, f"{name} {what}", readings.time[rows])
-        text = f"{count} readings, the last {readings.value[rows[-1]]:g}"
+        if what == EXPIRED:
+            findings += _expired(table, state, number, time[rows])
+            continue
+        within = max(SAME_STRETCH_US, 3 * int(table.interval_us[number]))
+        start, end, count = stretch(state, f"{name} {what}", time[rows], within)
+        text = f"{count} readings, the last {readings.value[odd[rows[-1]]]:g}"
         findings.append((name, Finding(what, start, end, text)))
 
 
-def _stretch(state: UnitState, key: str, time: Times) -> tuple[int, int, int]:
-    """The stretch that refused readings belong to: it goes on while they keep coming. Start, end, how many."""
+def _expired(table: PointTable, state: UnitState, point: int, time: Times) -> Told:
+    """One notice from a certificate's end on, said again with a later end once a day."""
+    start, end, key = int(table.calibrated_until[point]), int(time.max()), f"{table.names[point]} {EXPIRED}"
+    was = state.refused.get(key)
+    if was is not None and was[0] == start and end // DAY <= was[1] // DAY:
+        return []
+    state.refused[key] = [start, end, 0]
+    day = to_datetime(start - 1).astimezone(table.zone).date()
+    return [(table.names[point], Finding(EXPIRED, start, end, f"readings after {day}, when its certificate ended"))]
+
+
+def stretch(state: UnitState, key: str, time: Times, within_us: int) -> tuple[int, int, int]:
+    """The stretch that readings with a finding belong to: it goes on while they keep coming. Start, end, how many.
+
+    Its start stays what was told first, so that it is one notice, whatever comes in another order.
+    """
     start, end, count = int(time.min()), int(time.max()), len(time)
     was = state.refused.get(key)
-    if was is not None and start - was[1] <= SAME_STRETCH_US:
-        start, end, count = min(start, was[0]), max(end, was[1]), count + was[2]
+    if was is not None and start - was[1] <= within_us and was[0] - end <= within_us:
+        start, end, count = was[0], max(end, was[1]), count + was[2]
     state.refused[key] = [start, end, count]
     return start, end, count
 

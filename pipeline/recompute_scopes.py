@@ -16,6 +16,7 @@ import polars as pl
 from historian.reader import Reader
 from historian.tables import BLOCKS, KPI, TABLES
 from pipeline.fitting import load_minutes
+from pipeline.formulas import PIECE_MINUTES
 from pipeline.kpi_rows import rows
 from pipeline.messages import Results, ScopeMessages
 from pipeline.minutes import FactBlock
@@ -31,10 +32,10 @@ from plant.reading import DAY, HOUR, MINUTE
 WARM_US = HOURS_KEPT * HOUR
 BACK_US = 368 * DAY
 REMEMBERED_US = DAYS_KEPT * DAY - BACK_US
-LASTING = ("sum day", "sum peak day")
+LASTING = ("sum day", "sum piece", "sum peak day")
 CHART_DAY = "chart day"
 SLACK = 3 * 60
-BEFORE = 60
+BEFORE = PIECE_MINUTES + 60
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class _Scope:
         state.restore(rows)
         state.position = task.position - len(self.messages)
         if state.settled is not None:
-            # a stock's change in the first minute needs what was there before it
+            # a stock's change in the first minute needs what was there before it, and so does a gap that ends later
             state.facts.put(self._facts(self.begin - BEFORE, self.begin))
         kept = [row for row in task.live if row[0] == CHART_DAY and row[1] * MINUTE <= task.first_us]
         self.scratch.touch([("", kind, at, body) for kind, at, body in [*rows, *kept] if kind != "head"])

@@ -7,61 +7,65 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.columns import Columns
-from pipeline.series import Ints
+from pipeline.columns import Columns, Lookup, group_starts
+from pipeline.point_table import PointTable
+from pipeline.series import Ints, Status
 from pipeline.unit_state import UnitState
-from plant.reading import MINUTE
 
 
 @dataclass(frozen=True)
 class Runs:
-    """Stretches of equal values in sorted columns: rows [low, high) of a point, since `begin` [µs] up to `end` [µs].
+    """Stretches of equal values in sorted columns: of a point, since `begin` [µs] up to `end` [µs].
 
-    `begin` lies before the first row where the stretch goes on from readings that were forgotten.
+    A stretch has the rows `rows[low:high]`; bad readings neither break it nor have a part in it. `begin` lies before
+    the first row (`whole` is false) where the stretch goes on from readings that were forgotten, and `frozen` tells
+    whether those were found frozen.
     """
 
+    rows: NDArray[np.intp]
     point: Ints
     low: Ints
     high: Ints
     begin: Ints
     end: Ints
-    first: NDArray[np.bool_]
-    last: NDArray[np.bool_]
+    whole: NDArray[np.bool_]
+    frozen: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, state: UnitState, columns: Columns) -> Runs:
-        """The stretches of every point in `columns`."""
-        if not len(columns):
-            none = np.empty(0, np.int64)
-            return cls(none, none, none, none, none, np.empty(0, np.bool_), np.empty(0, np.bool_))
-        other = columns.point[1:] != columns.point[:-1]
-        changed = other | (columns.value[1:] != columns.value[:-1])
-        low = np.concatenate([[0], np.flatnonzero(changed) + 1])
-        high = np.append(low[1:], len(columns))
-        point = columns.point[low]
-        first = np.concatenate([[True], point[1:] != point[:-1]])
-        begin, end = columns.time[low], columns.time[high - 1]
-        goes_on = first & (state.run_value[point] == columns.value[low]) & (state.run_since[point] < begin)
-        goes_on &= begin <= state.run_end[point]
+    def of(cls, table: PointTable, state: UnitState, columns: Columns) -> Runs:
+        """The stretches of every point for which it matters that it stands still."""
+        rows = np.flatnonzero(table.still[columns.point] & (columns.status != Status.BAD))
+        if not len(rows):
+            none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
+            return cls(none, none, none, none, none, none, no, no)
+        value, of = columns.value[rows], columns.point[rows]
+        low = np.append(0, np.flatnonzero((of[1:] != of[:-1]) | (value[1:] != value[:-1])) + 1)
+        high = np.append(low[1:], len(rows))
+        point = of[low]
+        begin, end = columns.time[rows[low]], columns.time[rows[high - 1]]
+        goes_on = np.append(True, point[1:] != point[:-1])
+        goes_on &= (state.run_value[point] == value[low]) & (state.run_since[point] < begin)
         begin = np.where(goes_on, state.run_since[point], begin)
-        return cls(point, low, high, begin, end, first, np.append(first[1:], True))
+        return cls(rows, point, low, high, begin, end, ~goes_on, goes_on & state.frozen[point])
 
-    def at_edge(self, state: UnitState) -> Ints:
-        """Of each point the stretch at the last settled minute: what comes after it is held, what came before is judged.
+    def remember(self, state: UnitState, columns: Columns, kept: Columns) -> None:
+        """Keeps of each point the stretch that holds its first reading of those `kept` for the next step."""
+        if not len(self.low) or not len(kept):
+            return
+        first = group_starts(kept.point)
+        of = kept.point[first]
+        lookup = Lookup(self.point, columns.time[self.rows[self.low]], len(state.run_since))
+        at = lookup.last(of, kept.time[first])
+        there = at >= lookup.begin[of]
+        of, at = of[there], at[there]
+        marked = np.add.reduceat(columns.status[self.rows] == Status.FROZEN, self.low) > 0
+        state.run_since[of], state.run_value[of] = self.begin[at], columns.value[self.rows[self.low[at]]]
+        state.frozen[of] = (marked | self.frozen)[at]
 
-        (Whether a stretch is frozen is known when its witness's minutes have settled up to its end.)
-        """
-        assert state.settled is not None
-        open_yet = np.flatnonzero(self.first | (self.begin <= state.settled * MINUTE))
-        return (
-            open_yet[np.append(self.point[open_yet[1:]] != self.point[open_yet[:-1]], True)]
-            if len(self.low)
-            else open_yet
-        )
 
-    def remember(self, state: UnitState, columns: Columns) -> None:
-        """Keeps the stretch at the last settled minute for the next step."""
-        rows = self.at_edge(state)
-        point = self.point[rows]
-        state.run_since[point], state.run_end[point] = self.begin[rows], self.end[rows]
-        state.run_value[point] = columns.value[self.low[rows]]
+def run_start(value: NDArray[np.float64], index: int) -> int:
+    """The index at which the run of equal values that holds `index - 1` begins: a change there may concern it all."""
+    if index <= 0:
+        return 0
+    changed = np.flatnonzero(value[1:index] != value[: index - 1])
+    return int(changed[-1]) + 1 if len(changed) else 0

@@ -6,11 +6,14 @@ minutes back.
 
 from __future__ import annotations
 
+from functools import partial
+
 from pipeline.charts import run_charts
-from pipeline.kpi_rows import minute_sums, parts
+from pipeline.kpi_rows import parts, sum_minutes
 from pipeline.messages import Results, ScopeMessages, check_position
-from pipeline.plans import HORIZON, PlantPlan, ScopePlan
+from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.scope_state import ScopeState
+from pipeline.sums import HOUR_MINUTES
 from pipeline.windows import windows
 from plant.reading import MINUTE
 
@@ -40,12 +43,10 @@ def step_scope(plan: PlantPlan, scope: ScopePlan, state: ScopeState, messages: S
     first = min([begin if before is None else before, *changed.since.values(), *since])
     first = max(first, begin, state.sums.oldest())
     if first < state.settled and scope.kpis:
-        # a stock's change in the first minute needs what was there before it
-        part = state.part(list(scope.points), first - 1, state.settled)
-        sums = minute_sums(plan, scope, part, state.by_response(), state.settled - first)
-        # of what is held for longer than that, windows would begin before it
-        shown = max(first, state.settled - HORIZON // MINUTE) if state.sums.trimmed else first
-        state.sums.put(first, sums)
+        part = partial(state.part, list(scope.points))
+        first = sum_minutes(scope, state.sums, part, state.by_response(), first, state.settled)
+        # an hour that ends earlier begins before the minutes that are held
+        shown = max(first, state.sums.oldest() + HOUR_MINUTES) if state.sums.trimmed else first
         spans = windows(plan.calendar, shown, state.settled)
         results.kpis = parts(plan, scope, state.sums, spans, messages.position)
     run_charts(plan, scope.name, state, changed.since, messages.position, results)

@@ -46,30 +46,29 @@ def changes(table: PointTable, state: UnitState, columns: Columns, points: Ints,
     since = np.full(len(points), start, np.int64)
     begin = time - np.where(table.spread[of] & ~table.begins[of], table.span_us[of], 0)
     minute = begin // MINUTE
-    counted = table.counted[of] | table.events[of]
-    if counted.any():
+    chained = table.counted[of] | table.events[of]
+    alone = np.zeros(len(of), np.bool_)
+    if chained.any():
+        # what lies before a reading depends on when the one before it was taken
         held = np.flatnonzero(~columns.fresh & counts(columns.status))
-        if len(held):
-            lookup = Lookup(columns.point[held], columns.time[held], len(table))
-            before = lookup.last(of, time, "left")
-            there = counted & (before >= lookup.begin[of])
-            minute[there] = columns.time[held[before[there]]] // MINUTE
+        lookup = Lookup(columns.point[held], columns.time[held], len(table))
+        before = lookup.last(of, time, "left")
+        alone = chained & (before < lookup.begin[of])
+        there = chained & ~alone
+        minute[there] = columns.time[held[before[there]]] // MINUTE
     since[local] = np.minimum(start, minute)
     if table.events[points].any():
         _fallen_silent(table, state, columns, points, since, start)
     late = np.zeros(len(points), np.bool_)
     forgot = state.complete_from[of] > NEVER
-    needs = forgot & (time < state.complete_from[of])
+    needs = forgot & (alone | (time < state.complete_from[of]))
     back = forgot & (since[local] < start)
     if back.any():
         # what the minutes before the last settled one begin from must be held as well
         edge = since[local] * MINUTE - np.where(table.spread[of], table.span_us[of], 0)
         held = np.flatnonzero(~columns.fresh & ((columns.status == Status.USED) | table.held[columns.point]))
-        if len(held):
-            lookup = Lookup(columns.point[held], columns.time[held], len(table))
-            needs |= back & (lookup.last(of, edge) < lookup.begin[of])
-        else:
-            needs |= back
+        lookup = Lookup(columns.point[held], columns.time[held], len(table))
+        needs |= back & (lookup.last(of, edge) < lookup.begin[of])
     late[local] = needs
     return Changes(points, first, since, late)
 
@@ -90,7 +89,8 @@ def _fallen_silent(
 
 
 def unsteady(table: PointTable, columns: Columns) -> Ints:
-    """Points with a conflict, something pending or resolved, a counter that falls or leaps, or an exchange."""
+    """Points with new readings, and a conflict, something pending or resolved, a counter that falls or leaps, or an
+    exchange."""
     if not len(columns):
         return np.empty(0, np.int64)
     twice = (columns.point[1:] == columns.point[:-1]) & (columns.time[1:] == columns.time[:-1])
@@ -113,7 +113,10 @@ def unsteady(table: PointTable, columns: Columns) -> Ints:
             begin, end = columns.time[low], columns.time[high - 1]
             if any(begin < to_us(one.at) <= end for one in table.plans[exchanged].exchanges):
                 found.append(np.array([exchanged]))
-    return np.unique(np.concatenate(found))
+    new = np.zeros(len(table), np.bool_)
+    new[columns.point[columns.fresh]] = True
+    odd: Ints = np.unique(np.concatenate(found))
+    return np.asarray(odd[new[odd]])
 
 
 def running_totals(table: PointTable, columns: Columns, judged: set[int]) -> None:

@@ -79,6 +79,10 @@ class KpiSums:
         """The first minute that may still be set: none before those held, once older ones were forgotten."""
         return self.minutes.start if self.trimmed else 0
 
+    def holds(self, minute: int) -> bool:
+        """Whether a minute is held by itself."""
+        return self.minutes.start <= minute < self.end and len(self.minutes) > 0
+
     def closes(self, start: int, sums: Sums) -> bool:
         """Whether a gap may end in minutes from `start` on that are to be put, or did before they changed."""
         known = sums[..., Field.KNOWN] > 0

@@ -86,7 +86,9 @@ def spread_minutes(facts: Minutes) -> Bools:
     A minute that is partly unknown, or doubtful (a reset lost what was counted before it), is none of them.
     """
     whole = facts.coverage + facts.estimated >= 1 - SLACK
-    return facts.has & whole & (facts.coverage < KNOWN_COVERAGE) & (facts.quality == Quality.ESTIMATED)
+    unknown = facts.has & (facts.coverage < KNOWN_COVERAGE)
+    spread: Bools = unknown & whole & (facts.quality == Quality.ESTIMATED)
+    return spread
 
 
 def evaluate(plan: PlantPlan, term: Term, facts: Facts, n: int | None = None) -> Amounts:

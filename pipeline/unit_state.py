@@ -24,9 +24,11 @@ NEVER = -(2**62)
 PER_POINT: dict[str, tuple[str, float]] = {
     "complete_from": ("i8", NEVER),
     "run_since": ("i8", NEVER),
-    "run_end": ("i8", NEVER),
     "run_value": ("f8", np.nan),
     "frozen": ("?", False),
+    "leap_from": ("i8", NEVER),
+    "leap_time": ("i8", NEVER),
+    "leap_value": ("f8", np.nan),
 }
 
 
@@ -60,10 +62,12 @@ class Moved:
 class UnitState:
     """`settled` is the first minute not settled yet; `worked_us` when the unit began, as far as was known then; `heard`
     the newest source time of each device; `refused`, by point and finding, the span and number of the last readings
-    refused.
+    refused; `clocks` how each device's source times follow those of receipt (`clocks.Clock`).
 
-    Arrays have a row for each of `names`: readings before `complete_from` [µs] may have been forgotten; `run_since`,
-    `run_end` and `run_value` tell of the latest stretch of equal values; `frozen` says whether it was found frozen.
+    Arrays have a row for each of `names`: readings before `complete_from` [µs] may have been forgotten; `run_since`
+    and `run_value` tell of the stretch of equal values that the first one held lies in, `frozen` whether it was found
+    frozen;
+    `leap_time` and `leap_value` are those of the used reading before the first one held, at `leap_from`.
     `odd` holds, by point, spans [µs, both ends included] of readings that are used only by looking around, or not used.
     """
 
@@ -74,14 +78,17 @@ class UnitState:
     worked_us: int | None = None
     heard: dict[str, int] = field(default_factory=dict)
     refused: dict[str, list[int]] = field(default_factory=dict)
+    clocks: dict[str, list[int]] = field(default_factory=dict)
     odd: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     moved: dict[str, Moved] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     complete_from: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     run_since: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    run_end: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     run_value: Floats = field(default_factory=lambda: np.empty(0))
     frozen: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    leap_from: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    leap_time: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    leap_value: Floats = field(default_factory=lambda: np.empty(0))
     held: Columns = field(default_factory=Columns.empty)
     incoming: list[Columns] = field(default_factory=list)
     stored: int = 0
@@ -113,8 +120,11 @@ class UnitState:
         edge = self.settled * MINUTE - KEPT_US
         for one in self.moved.values():
             one.drop_before(edge // MINUTE)
-        for name in [name for name, spans in self.odd.items() if spans[0][1] < edge]:
-            kept = [span for span in self.odd[name] if span[1] >= edge]
+        # a point that was silent for days goes on from readings as old
+        row = {name: number for number, name in enumerate(self.names)} if self.odd else {}
+        since = {name: min(edge, int(self.complete_from[row[name]]) - KEPT_US) for name in self.odd if name in row}
+        for name in [name for name, spans in self.odd.items() if spans[0][1] < since.get(name, edge)]:
+            kept = [span for span in self.odd[name] if span[1] >= since.get(name, edge)]
             self.odd[name] = kept
             if not kept:
                 del self.odd[name]
@@ -147,6 +157,7 @@ class UnitState:
             worked_us=self.worked_us,
             heard=self.heard,
             refused=self.refused,
+            clocks=self.clocks,
         )
         return [*rows, ("", "head", 0, head)]
 
@@ -163,8 +174,10 @@ class UnitState:
                 state.names, state.merged = tuple(head["names"]), False
                 state.odd = {name: [(low, high) for low, high in spans] for name, spans in head["odd"].items()}
                 state.held = _unpacked(groups.pop("held"), fresh=False)
-                for name, column in groups.pop("points").items():
-                    setattr(state, name, column)
+                points = groups.pop("points")
+                for name, (dtype, none) in PER_POINT.items():
+                    # a state stored before a column was known has none of it
+                    setattr(state, name, points.get(name, np.full(len(state.names), none, dtype)))
                 for name, moved in groups.items():
                     state.moved[name.removeprefix("moved ")] = Moved(int(moved["start"][0]), moved["flags"])
             elif kind == "in":

@@ -17,8 +17,9 @@ import polars as pl
 from historian.tables import FACTS, NOTICES
 from pipeline.columns import Columns, Flags
 from pipeline.facts import minute_facts
-from pipeline.frozen import flat_findings, keep_frozen, standing, suspects
+from pipeline.frozen import flat_findings, standing, suspects
 from pipeline.held import keep
+from pipeline.leaps import Leaps, net_exchanges
 from pipeline.messages import Results, Stored, UnitMessages, check_position
 from pipeline.minutes import COLUMNS, PER_UNIT, FactBlock
 from pipeline.odd_points import OddPoints
@@ -186,26 +187,30 @@ class _Work:
         table, state = self.table, self.state
         assert state.settled is not None
         found = changes(table, state, columns, points, self.start)
-        runs = Runs.of(state, columns)
-        frozen, since = suspects(table, state, runs, columns) if (table.witness[points] >= 0).any() else (_NONE, _NONE)
-        odd = np.unique(np.concatenate([unsteady(table, columns), frozen, self.odd.forced(points)]))
+        runs = Runs.of(table, state, columns)
+        frozen = suspects(table, runs, columns, state.moved)
+        odd = np.unique(
+            np.concatenate([unsteady(table, columns), np.array(list(frozen), np.int64), self.odd.forced(points)])
+        )
         late = np.flatnonzero(found.late)
         if len(odd) or len(late):
-            begun = dict(zip(frozen.tolist(), since.tolist(), strict=True))
-            columns = self.odd.judge(columns, np.union1d(odd, points[late]), found, begun)
-            runs = Runs.of(state, columns)
+            columns = self.odd.judge(columns, np.union1d(odd, points[late]), found, frozen)
+            runs = Runs.of(table, state, columns)
         running_totals(table, columns, self.odd.judged)
         self.findings += gaps(table, columns)
         self.findings += flat_findings(table, runs, columns)
-        still = standing(table, runs, columns)
-        seen = replace(columns, suspect=columns.suspect | still) if still.any() else columns
+        self.findings += net_exchanges(table, columns)
+        leaps = Leaps.of(table, state, self.odd.stored, columns, self.findings)
+        doubtful = standing(table, runs, columns) | leaps.suspect
+        seen = replace(columns, suspect=columns.suspect | doubtful) if doubtful.any() else columns
         for start in np.unique(found.since).tolist():
             mine = points[found.since == start]
             part = seen if len(mine) == len(points) else seen.of_points(mine, len(table))
             self._facts(minute_facts(table, mine, part, start, state.settled), mine)
-        keep_frozen(state, runs, columns)
-        runs.remember(state, columns)
-        return keep(table, state, columns, points)
+        kept = keep(table, state, columns, points)
+        runs.remember(state, columns, kept)
+        leaps.remember(state, kept)
+        return kept
 
     def _facts(self, block: FactBlock, points: Ints) -> None:
         table, state = self.table, self.state
@@ -227,9 +232,6 @@ class _Work:
         owned = table.owned[points]
         if owned.any():
             self.results.facts.append(block if owned.all() else block.take(np.flatnonzero(owned)))
-
-
-_NONE = np.empty(0, np.int64)
 
 
 def _publish(plan: UnitPlan, findings: Told, revision: int, results: Results) -> None:

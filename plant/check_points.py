@@ -19,6 +19,7 @@ _ONLY: dict[str, frozenset[Kind]] = {
     "dip_limit": frozenset({Kind.COUNTER}),
     "exchanges": frozenset({Kind.COUNTER, Kind.NET}),
     "per_hour": SUMMABLE,
+    "change_per_hour": frozenset({Kind.RATE, Kind.LEVEL, Kind.SAMPLE}),
     "carrier": SUMMABLE | {Kind.LEVEL},
 }
 _NEEDED = {

@@ -174,9 +174,11 @@ class Point(Block):
 
     `unit` is what a value is read in; a `rate` names its amount per time ("kW", "m3/h"). `per_hour` is the lowest and
     highest amount an hour can bring, `range` the lowest and highest value; both bound what is unknown and refuse what
-    cannot be. `span` is the length of an `interval`, stamped at its `begin` or `end`. `valid` is how long a `sample`
-    speaks for, from its time on. A point that stands still longer than `flat_limit` while `moves_with` moves is frozen;
-    without a witness, standing still longer than `flat_after` is a notice.
+    cannot be. `change_per_hour` is how far a rate, level or sample can move within an hour: what leaps further is
+    suspect. `span` is the length of an `interval`, stamped at its `begin` or `end`. `valid` is how long a `sample`
+    speaks for, from its time on. A point that stands still longer than `flat_limit` while `moves_with` moves is frozen
+    (not declared: 15 min, longer where its resolution is coarse for its `per_hour`); without a witness, standing still
+    longer than `flat_after` is a notice.
     """
 
     title: Title
@@ -189,6 +191,7 @@ class Point(Block):
     resolution: Annotated[float, Field(gt=0)] = 1e-6
     range: tuple[float, float] | None = None
     per_hour: tuple[float, float] | None = None
+    change_per_hour: Annotated[float, Field(gt=0)] | None = None
     modulus: Annotated[float, Field(gt=0)] | None = None
     on_fall: Literal["judge", "reset"] = "judge"
     dip_limit: Annotated[float, Field(ge=0, lt=1)] = 0.1

@@ -52,8 +52,7 @@ def kpis(oracle: pl.DataFrame, product: pl.DataFrame, first: int, end: int) -> p
         divisor = pl.min_horizontal("denominator", pl.col("numerator").abs() / bound)
         divisor = pl.when(pl.col("denominator").is_null()).then(1.0).otherwise(divisor.clip(1e-3))
         room = unknown * pl.col("times") * (1 + bound) / divisor * 2
-        outside = (pl.col("since") < first) | (pl.col("numerator") == 0) & pl.col("denominator").eq_missing(0.0)
-        agreed[name] = outside | _close(name, CLOSE * pl.col(name).abs() + room)
+        agreed[name] = (pl.col("since") < first) | _close(name, CLOSE * pl.col(name).abs() + room)
     return _listed(both, agreed, ["kpi", "span", "since", "until"])
 
 

@@ -25,12 +25,13 @@ Counters
  9. A reset's value since zero must be possible by the rate too, or it is an undeclared exchange: a meter that falls
     from 7 000 to 2 500 has not delivered 2 500 in a minute ("refuse what cannot be").
 10. The step of a rollover or a declared exchange is spread evenly between the two readings beside it, and good: a
-    notice marks it (*). A reset's is estimated and not covered: what was counted before it is lost (*).
+    notice marks it (*). A reset's is estimated, suspect and not covered: what was counted before it is lost (*).
 11. An undeclared exchange has no total: the time between the readings beside it is unknown, at any length.
 12. `on_fall: reset`: a fall of less than `dip_limit` of the last value is dropped until the counter is back; any other
     is a reset at once.
 13. Frozen: unchanged readings during which the witness moved for more than `flat_limit` in sum; every reading after the
-    first of the unchanged value is not used. When it moves again the difference is a gap's total.
+    first of the unchanged value is not used. When it moves again the difference is spread over the stretch, suspect:
+    a meter that stood still may have lost what it did not show, and that would be a saving (*).
 14. A flat counter without a witness: 0 and suspect, once it has stood for longer than `flat_after`; else just 0.
 Others
 15. A rate or level holds from a reading until the next, also one that cannot be used; for one and a half intervals as
@@ -51,8 +52,9 @@ KPIs
     `hours` is 1/60 h for every known minute, not rounded (*).
 22. Dates and hours of the day are the plant's own; a change of edition or price holds from local midnight.
 23. Unknown minutes of a KPI that follow one another are one piece if every term's total over them is known: all that is
-    unknown of its points lies in gaps with a total. The piece reaches as far as these gaps do, and belongs to windows
-    that hold all of it. A piece's cost needs one price, a load or cooling has no total over a gap.
+    unknown of its points lies in gaps with a total (a reset's or a frozen stretch has none). The piece reaches as far as these gaps
+    do, and belongs to windows that hold all of it. A piece's cost needs one price, a load or cooling has no total over
+    a gap. Derived amounts of its minutes are rounded like any others (*).
 24. coverage is (known minutes + those of pieces) / all minutes of the window, minutes before the first data included; a
     window to date ends now.
 25. value = times x numerator / denominator; a plain sum is scaled to the whole window, its numerator is not; scaled it

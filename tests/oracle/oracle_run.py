@@ -14,9 +14,7 @@ from oracle_sql_facts import ALL, COUNTED, HELD
 from oracle_sql_kpis import COEFFICIENTS, PIECES, RUNNING, TERMS, VALUES, WINDOWS
 from oracle_sql_readings import ACCEPT, FREEZE, JUDGE, SEGMENTS
 
-STAGES = (ACCEPT, FREEZE, JUDGE, SEGMENTS, COUNTED, HELD, ALL, COEFFICIENTS, TERMS, PIECES, WINDOWS, RUNNING)
-PIECED = (VALUES.replace("$pieces", "pieces").replace("$values", "kpi_values"),
-          VALUES.replace("$pieces", "no_pieces").replace("$values", "kpi_values_without_pieces"))  # fmt: skip
+STAGES = (ACCEPT, FREEZE, JUDGE, SEGMENTS, COUNTED, HELD, ALL, COEFFICIENTS, TERMS, PIECES, WINDOWS, RUNNING, VALUES)
 
 
 def answer(readings: pl.DataFrame, folder: Path) -> duckdb.DuckDBPyConnection:
@@ -26,7 +24,7 @@ def answer(readings: pl.DataFrame, folder: Path) -> duckdb.DuckDBPyConnection:
     db = duckdb.connect()
     load(db, plant())
     db.execute(f"create table readings as select * from read_parquet('{path}')")
-    for stage in (*STAGES, *PIECED):
+    for stage in STAGES:
         for statement in stage.split(";\n"):
             if statement.strip():
                 db.execute(statement.replace("$first", str(START_US)).replace("$end", str(END_US)))

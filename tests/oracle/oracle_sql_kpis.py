@@ -77,8 +77,8 @@ with read as (
     select *, case when factor is null then raw else raw * 1e-6 * factor / 1e-6 end as whole from read
 )
 select kpi, side, term, minute, known, sure, quality, estimated, factor,
-    case when known then round_even(round_even(whole, 0) * times, 0)::bigint end as amount,
-    coalesce(known and abs(whole - floor(whole) - 0.5) < 1e-6, false) as tie,
+    round_even(round_even(whole, 0) * times, 0)::bigint as spread, case when known then spread end as amount,
+    abs(whole - floor(whole) - 0.5) < 1e-6 as half, coalesce(known and half, false) as tie,
     raw_lo * coalesce(factor, 1) * times as lo, raw_hi * coalesce(factor, 1) * times as hi
 from derived;
 
@@ -119,7 +119,7 @@ select r.run, r.since, r.until, t.* from runs r join terms t using (kpi);
 -- unknown time of the points of a term in a run, and how much of it the gaps with a total explain
 create table holes as
 select r.run, r.side, r.term, x.point, sum(60000000 - coalesce(f.covered, 0)) as hole,
-    sum(coalesce(f.amount, 0)) as beside, min(m.minute) as since, max(m.minute) + 60000000 as until
+    min(m.minute) as since, max(m.minute) + 60000000 as until
 from run_terms r, unnest([r.point, r.flow, r.supply, r.back]) as x(point)
 join minutes m on m.minute >= r.since and m.minute < r.until
 left join facts f on f.point = x.point and f.minute = m.minute
@@ -127,7 +127,7 @@ where x.point is not null and not coalesce(f.known, false)
 group by all;
 
 create table bridges as
-select h.run, h.side, h.term, h.point, any_value(h.beside) as beside, any_value(h.hole) as hole,
+select h.run, h.side, h.term, h.point, any_value(h.hole) as hole,
     sum(g.amount) as total, min(g.since) // 60000000 * 60000000 as since,
     (max(g.until) + 59999999) // 60000000 * 60000000 as until,
     sum(least(g.until, h.until) - greatest(g.since, h.since)) as explained
@@ -140,31 +140,28 @@ with flags as (
         count(b.point) as missing,
         bool_and(b.point is null or b.point = r.point and r.form not in ('load', 'cooling', 'hours')
             and b.total is not null and b.explained = b.hole) as bridged,
-        any_value(b.beside) as beside, any_value(b.total) as total, min(b.since) as since, max(b.until) as until
+        any_value(b.total) as total, min(b.since) as since, max(b.until) as until
     from run_terms r left join bridges b on b.run = r.run and b.side = r.side and b.term = r.term
     group by all
 )
-select f.*, sum(t.amount) filter (t.known) as measured, min(t.factor) as factor, min(t.factor) = max(t.factor) as same
+-- 21: rounded minute by minute, like any other amount
+select f.*, sum(case when t.known or bridged then t.spread end) as amount, min(t.factor) = max(t.factor) as same,
+    sum((not t.known and t.half)::int) as ties
 from flags f join runs r using (run)
 join term_minutes t on t.kpi = f.kpi and t.side = f.side and t.term = f.term
     and t.minute >= r.since and t.minute < r.until
 group by all;
 
-create table no_pieces as select null::bigint as run, null::text as kpi, null::bigint as since, null::bigint as until,
-    null::bigint as minutes, null::bigint as n, null::bigint as d, null::bigint as n_lo, null::bigint as n_hi,
-    null::bigint as d_lo, null::bigint as d_hi where false;
-
 create table pieces as
 with amounts as (
     select run, side, min(since) as since, max(until) as until,
         bool_and(bridged and (missing = 0 or coalesce(same, true))) as bridged,
-        sum(coalesce(measured, 0) + case when missing = 0 then 0 else
-            round_even(round_even(beside * coalesce(factor, 1), 0) * times, 0) end) as amount
+        sum(amount) as amount, sum(ties) as ties
     from run_amounts group by run, side
 )
 select r.run, r.kpi, least(r.since, min(a.since)) as since, greatest(r.until, max(a.until)) as until, r.minutes,
     coalesce(sum(a.amount) filter (side = 'numerator'), 0) as n,
-    coalesce(sum(a.amount) filter (side = 'denominator'), 0) as d, r.n_lo, r.n_hi, r.d_lo, r.d_hi
+    coalesce(sum(a.amount) filter (side = 'denominator'), 0) as d, sum(a.ties) as ties, r.n_lo, r.n_hi, r.d_lo, r.d_hi
 from runs r join amounts a using (run)
 group by r.run, r.kpi, r.since, r.until, r.minutes, r.n_lo, r.n_hi, r.d_lo, r.d_hi having bool_and(a.bridged);
 """
@@ -219,7 +216,7 @@ select kpi, $first, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from kpis;
 """
 
 VALUES = """
-create or replace table in_window as
+create table in_window as
 with ends_of as (
     select k.kpi, s.span, s.since, s.until, (s.until - s.since) // 60000000 as minutes, s.since >= $first as whole,
         b.known - a.known as known, b.n - a.n as n, b.d - a.d as d, b.n_lo - a.n_lo as n_lo, b.n_hi - a.n_hi as n_hi,
@@ -231,17 +228,18 @@ with ends_of as (
     join running b on b.kpi = k.kpi and b.until = s.until
 ), added as (
     select b.kpi, b.span, b.since, b.until, sum(p.minutes) as minutes, sum(p.n) as n, sum(p.d) as d,
-        sum(p.n_lo) as n_lo, sum(p.n_hi) as n_hi, sum(p.d_lo) as d_lo, sum(p.d_hi) as d_hi
-    from ends_of b join $pieces p on p.kpi = b.kpi and p.since >= b.since and p.until <= b.until
+        sum(p.ties) as ties, sum(p.n_lo) as n_lo, sum(p.n_hi) as n_hi, sum(p.d_lo) as d_lo, sum(p.d_hi) as d_hi
+    from ends_of b join pieces p on p.kpi = b.kpi and p.since >= b.since and p.until <= b.until
     group by all
 )
-select b.* exclude (known, n, d, n_lo, n_hi, d_lo, d_hi), b.known + coalesce(p.minutes, 0) as known,
+select b.* exclude (known, n, d, ties, n_lo, n_hi, d_lo, d_hi), b.ties + coalesce(p.ties, 0) as ties,
+    b.known + coalesce(p.minutes, 0) as known,
     coalesce(p.minutes, 0) as pieced, b.n + coalesce(p.n, 0) as n, b.d + coalesce(p.d, 0) as d,
     b.n_lo + coalesce(p.n - p.n_lo, 0) as n_lo, b.n_hi + coalesce(p.n - p.n_hi, 0) as n_hi,
     b.d_lo + coalesce(p.d - p.d_lo, 0) as d_lo, b.d_hi + coalesce(p.d - p.d_hi, 0) as d_hi
 from ends_of b left join added p using (kpi, span, since, until);
 
-create table $values as
+create table kpi_values as
 with shares as (
     select w.*, k.times, k.ratio, k.n_scale, k.d_scale, w.known / w.minutes as coverage,
         case when w.known / w.minutes < k.coverage_limit then 'coverage'

@@ -131,22 +131,27 @@ from named;
 SEGMENTS = """
 -- 5, 6, 7, 10, 14: what is known of counters and nets; gaps are spread evenly too, but not covered
 create table spread as
+with doubted as (
+    select *, what = 'reset' or exists (
+        select 1 from frozen f where f.point = steps.point and steps.since < f.until and steps.until > f.since
+    ) as doubtful from steps
+)
 select s.point, s.since, s.until, s.amount, s.what,
     s.what <> 'reset' and (s.until - s.since <= p.silence
         or p.gap = 'interpolate' and s.until - s.since <= coalesce(p.gap_limit, s.until - s.since)) as covered,
     s.what = 'reset' or 2 * (s.until - s.since) > p.silence as filled,
-    greatest(s.quality, filled::int, case when exists (
+    greatest(s.quality, filled::int, case when s.doubtful or exists (
         select 1 from standing f where f.point = s.point and s.since >= f.since and s.until <= f.until
-    ) then 2 else 0 end) as quality
-from steps s join points p using (point)
+    ) then 2 else 0 end) as quality, s.doubtful
+from doubted s join points p using (point)
 where s.amount is not null;
 
-create table gaps as select point, since, until, amount from spread where not covered;
+create table gaps as select point, since, until, amount from spread where not covered and not doubtful;
 
 -- 3: intervals: begin to end of their span
 insert into spread
 select u.point, case p.stamp when 'end' then u.time - p.span else u.time end as since, since + p.span as until,
-    u.value::bigint, 'interval', true, true, greatest(u.quality, 1)
+    u.value::bigint, 'interval', true, true, greatest(u.quality, 1), false
 from usable u join points p using (point) where p.kind = 'interval';
 
 -- 7, 15, 16, 18: what holds from a reading to the next, even to one that cannot be used

@@ -25,24 +25,12 @@ Span = tuple[str, str | None, int, int]
 
 DISPUTED_FACTS: list[Span] = [
     ("hall_wh", None, at(17, 8, 59), at(17, 9, 9)),  # 2: a dip of eight minutes
-    ("rinse_water", None, at(28, 9, 59), at(28, 10, 1)),  # 3: a fall that is no reset
-    ("rinse_water", None, at(19, 9, 59), at(19, 10, 1)),  # 6: what is unknown is no estimate
-    ("rinse_water", None, at(25, 9, 59), at(25, 10, 1)),
-    ("racks", None, at(10, 7, 59), at(10, 8, 29)),  # 5: a silent gateway's events are not 0
-    ("racks", None, END_US - 9 * MINUTE, END_US),
-    ("cod", "quality", at(11, 8), at(11, 9, 1)),  # 4: a suspect value that is still in force
-    ("bath_temp", "quality", at(10, 9), at(10, 9, 1)),
     ("well_water", "quality", at(27, 0), at(28, 12)),  # 9: a flat counter without a witness
 ]
 """(point, column or all, from, to) [us UTC]."""
 
 DISPUTED_KPIS: list[Span] = [
     ("hall_electricity_per_m2", None, at(17, 8, 59), at(17, 9, 9)),
-    ("racks_per_m2", None, at(10, 7, 59), at(10, 8, 29)),
-    ("racks_per_m2", None, END_US - 9 * MINUTE, END_US),
-    ("cod_per_m2", "quality", at(11, 9), at(11, 9, 1)),
-    # 7: sums are not scaled over the days before the first tick
-    *((name, "value", 0, START_US) for name in ("city_water_sum", "co2_location", "energy_cost", "chromium_load")),
 ]
 """(KPI, column or all, from, to): windows that reach into it."""
 
@@ -73,8 +61,8 @@ def _undisputed(found: pl.DataFrame, name: str, disputed: list[Span], since: pl.
     return found
 
 
-def _values(oracle: duckdb.DuckDBPyConnection, table: str) -> pl.DataFrame:
-    return frame(oracle, f"select v.*, k.times, k.derived from {table} v join kpis k using (kpi)")
+def _values(oracle: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    return frame(oracle, "select v.*, k.times, k.derived from kpi_values v join kpis k using (kpi)")
 
 
 def test_the_oracle_conserves_what_a_counter_counted(oracle: duckdb.DuckDBPyConnection) -> None:
@@ -106,27 +94,29 @@ def test_every_minute_fact_is_what_the_definitions_say(oracle: duckdb.DuckDBPyCo
 
 
 def test_every_kpi_value_is_what_the_definitions_say(oracle: duckdb.DuckDBPyConnection, product: Any) -> None:
-    """Promise 2: sums, coverage, value, quality and bounds over every window, gaps with a known total left out (1)."""
-    found = oracle_compare.kpis(_values(oracle, "kpi_values_without_pieces"), product[1], START_US, END_US)
+    """Promise 2: sums, coverage, value, quality and bounds over every window, gaps with a known total in those that
+    contain them whole."""
+    found = oracle_compare.kpis(_values(oracle), product[1], START_US, END_US)
     assert _undisputed(found, "kpi", DISPUTED_KPIS, pl.col("since"), pl.col("until")).is_empty()
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 1: no window gets the total of a gap")
-def test_gaps_with_a_known_total_are_in_the_windows_that_hold_them(
-    oracle: duckdb.DuckDBPyConnection, product: Any
-) -> None:
-    """Design, Ratios: 'A gap with known total adds as one piece to windows that contain it whole'."""
-    found = oracle_compare.kpis(_values(oracle, "kpi_values"), product[1], START_US, END_US)
-    assert _undisputed(found, "kpi", DISPUTED_KPIS, pl.col("since"), pl.col("until")).is_empty()
-
-
-@pytest.mark.xfail(strict=True, reason="disagreement 1: no window gets the total of a gap")
 def test_an_hour_that_holds_a_gap_whole_has_its_total(tmp_path: Path) -> None:
-    """Disagreement 1, alone: 12 minutes without readings in an hour; the counter rose by 60 in it all the same."""
+    """Design, Ratios: 'A gap with known total adds as one piece to windows that contain it whole': 12 minutes without
+    readings in an hour, the counter rose by 60 in it all the same."""
     described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]}, numerator=[{"point": "p"}])
     _, values = cases.answer(described, cases.rising(range(0, 80)) + cases.rising(range(92, 240)), tmp_path)
     hour = values.filter(pl.col("span") == "1 h", pl.col("until") == 120).row(0, named=True)
     assert (hour["numerator"], hour["coverage"]) == (60.0, 1.0)
+
+
+def test_an_hour_that_holds_a_reset_lacks_what_was_lost(tmp_path: Path) -> None:
+    """Exact amounts: 'after a reset the value since zero': what was counted before it is lost, so no total is known."""
+    described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]}, numerator=[{"point": "p"}])
+    rows = cases.rising(range(0, 80)) + cases.rising(range(92, 240), opening=-80.0)
+    facts, values = cases.answer(described, rows, tmp_path)
+    assert facts.filter(pl.col("minute").is_between(80, 90))["quality"].to_list() == [2] * 11
+    hour = values.filter(pl.col("span") == "1 h", pl.col("until") == 120).row(0, named=True)
+    assert (hour["numerator"], hour["coverage"]) == (47.0, pytest.approx(47 / 60))
 
 
 @pytest.mark.xfail(strict=True, reason="disagreement 2: eight readings of a dip are a reset")
@@ -139,7 +129,6 @@ def test_a_counter_that_is_back_within_15_minutes_has_dipped(tmp_path: Path) -> 
     assert facts["amount"].sum() == 239_000_000
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 3: a reset books what the rate does not allow")
 def test_a_fall_to_what_nobody_can_deliver_is_no_reset(tmp_path: Path) -> None:
     """Point: per_hour 'refuse[s] what cannot be'; §12: nothing may 'book the meter's lifetime total in one slot'."""
     described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]})
@@ -148,7 +137,6 @@ def test_a_fall_to_what_nobody_can_deliver_is_no_reset(tmp_path: Path) -> None:
     assert facts["amount"].max() <= 2_000_000
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 4: a minute takes the quality of the readings stamped in it only")
 def test_a_minute_of_a_suspect_value_is_suspect(tmp_path: Path) -> None:
     """Terms, quality: 'a sum has the worst of its parts'; a value read every two minutes is a part of both."""
     described = cases.plant({"kind": "level", "unit": "degC"}, {"interval": "2 min"})
@@ -157,7 +145,6 @@ def test_a_minute_of_a_suspect_value_is_suspect(tmp_path: Path) -> None:
     assert facts.filter(pl.col("minute").is_between(60, 79))["quality"].to_list() == [2] * 20
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 5: the first heartbeat of an outage counts as no events")
 def test_a_silent_source_of_events_is_unknown_back_to_its_last_sign(tmp_path: Path) -> None:
     """Promise 3: 'a gap ... never becomes a consumption of 0'; Time: 'its minutes are unknown'."""
     described = cases.plant({"kind": "count", "unit": "rack", "heartbeat": "30 min"})
@@ -167,7 +154,6 @@ def test_a_silent_source_of_events_is_unknown_back_to_its_last_sign(tmp_path: Pa
     assert silent["amount"].null_count() == len(silent)
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 6: an undeclared exchange's gap is called estimated")
 def test_what_an_undeclared_exchange_hides_is_not_estimated(tmp_path: Path) -> None:
     """Falling counters: 'counts from its first reading, the gap unknown': there is no estimate in that minute."""
     described = cases.plant({"kind": "counter", "unit": "kWh", "per_hour": [0, 100]})
@@ -178,7 +164,6 @@ def test_what_an_undeclared_exchange_hides_is_not_estimated(tmp_path: Path) -> N
     assert (row["amount"], row["coverage"], row["estimated"]) == (500_000, 0.5, 0.0)
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 7: a sum is not scaled over the time before the first tick")
 def test_a_first_sum_is_scaled_to_its_window(tmp_path: Path) -> None:
     """first-plant.md: 'The first value stands on three minutes. It is scaled to the hour and marked *estimated*'."""
     described = cases.plant(
@@ -190,7 +175,6 @@ def test_a_first_sum_is_scaled_to_its_window(tmp_path: Path) -> None:
     assert hour["value"] == pytest.approx(60.0)
 
 
-@pytest.mark.xfail(strict=True, reason="disagreement 8: nothing over nothing is bounded by 0")
 def test_nothing_over_nothing_has_no_bounds(tmp_path: Path) -> None:
     """Promise 3, 'Unknown is not zero': a ratio without production has no value, and its bounds are not 0 either."""
     described = cases.plant(

@@ -156,7 +156,7 @@ def test_a_declared_exchange(kind: str) -> None:
     run.read([("p", minute, value) for minute, value in enumerate([100, 105, 110, 5001, 5004])])
     run.settle(5)
     assert run.amounts("p", 0, 4) == [5, 5, 3, 3]
-    assert run.notices("p") == (["exchange"] if kind == "counter" else [])
+    assert run.notices("p") == ["exchange"]
 
 
 def test_a_declared_exchange_is_booked_once_though_readings_after_it_do_not_fit() -> None:
