@@ -20,15 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "pipeline")]
 
 from pipeline_builders import MemoryStore  # noqa: E402 (the path is set just above)
-from test_pipeline_way import (  # noqa: E402
-    assert_same,
-    go,
-    history,
-    messages,
-    odd_delivery,
-    reference,
-    works,
-)
+from pipeline_histories import history, messages, odd_delivery, works  # noqa: E402
+from test_pipeline_way import assert_same, go, reference  # noqa: E402
 
 from benchmarks.proof import write  # noqa: E402
 from pipeline.plans import compile_plant  # noqa: E402

@@ -49,7 +49,7 @@ class Case:
 
 def works_case(seed: int) -> Case:
     """The small works of promise 2, its readings late, shuffled and doubled."""
-    from test_pipeline_way import history, messages, odd_delivery, works
+    from pipeline_histories import history, messages, odd_delivery, works
 
     chance = random.Random(seed)
     return Case(works(), messages(odd_delivery(history(seed), chance)))

@@ -94,8 +94,24 @@ def _counter(
     block.amount[whole] = np.diff(running, axis=1)
     block.coverage[whole], block.estimated[whole], block.has[whole] = coverage, estimated, has
     block.quality[whole] = grade(coverage, estimated)
+    # what a reset or a frozen value hides is lost: what is spread over such a stretch is not its total
+    hidden = guessed & (broken | _frozen_inside(columns, used))
+    if hidden.any():
+        doubtful = np.where(_share(time, span * hidden, hidden, at, i) > 0, Quality.SUSPECT, Quality.GOOD)
+        block.quality[whole] = np.maximum(block.quality[whole], doubtful)
     block.last[whole] = np.where(seen, value[np.maximum(before, 0)], np.nan)
     _doubt_stamped(block, columns, everywhere, used)
+
+
+def _frozen_inside(columns: Columns, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether frozen readings lie in each stretch between two used ones."""
+    rows, frozen = np.flatnonzero(used), np.flatnonzero(columns.status == Status.FROZEN)
+    found = np.zeros(len(rows) - 1, np.bool_)
+    before = np.searchsorted(rows, frozen) - 1
+    inside = (before >= 0) & (before < len(found))
+    before, frozen = before[inside], frozen[inside]
+    found[before[columns.point[rows[before]] == columns.point[frozen]]] = True
+    return found
 
 
 def _segments(local: Ints, points: int) -> tuple[Ints, Ints]:

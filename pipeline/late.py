@@ -111,6 +111,9 @@ def clean_rows(state: UnitState, name: str, own: Columns) -> Flags:
     clean: Flags = (own.status == Status.USED) & ~clashes(own)
     for low, high in state.odd.get(name, []):
         clean[np.searchsorted(own.time, low) : np.searchsorted(own.time, high, "right")] = False
+    row = state.names.index(name)
+    held = state.held.take(slice(*np.searchsorted(state.held.point, [row, row + 1]).tolist()))
+    clean[np.isin(own.time, held.time[held.status != Status.USED])] = False
     return clean
 
 

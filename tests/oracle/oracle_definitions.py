@@ -52,9 +52,9 @@ KPIs
     `hours` is 1/60 h for every known minute, not rounded (*).
 22. Dates and hours of the day are the plant's own; a change of edition or price holds from local midnight.
 23. Unknown minutes of a KPI that follow one another are one piece if every term's total over them is known: all that is
-    unknown of its points lies in gaps with a total (a reset's or a frozen stretch has none). The piece reaches as far as these gaps
-    do, and belongs to windows that hold all of it. A piece's cost needs one price, a load or cooling has no total over
-    a gap. Derived amounts of its minutes are rounded like any others (*).
+    unknown of its points lies in gaps with a total (a reset's or frozen stretch has none). The piece reaches as far as
+    these gaps do, and belongs to windows that hold all of it. A piece's cost needs one price, a load or cooling has no
+    total over a gap. Derived amounts of its minutes are rounded like any others (*).
 24. coverage is (known minutes + those of pieces) / all minutes of the window, minutes before the first data included; a
     window to date ends now.
 25. value = times x numerator / denominator; a plain sum is scaled to the whole window, its numerator is not; scaled it

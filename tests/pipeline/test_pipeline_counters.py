@@ -130,7 +130,7 @@ def test_a_reset_leaves_the_stretch_before_it_estimated() -> None:
     assert run.amounts("p", 0, 3) == [10, 4, 4]
     facts = run.facts("p")
     assert [facts[minute]["coverage"] for minute in range(3)] == [1, 0, 1]
-    assert [facts[minute]["quality"] for minute in range(3)] == ["good", "estimated", "good"]
+    assert [facts[minute]["quality"] for minute in range(3)] == ["good", "suspect", "good"]
 
 
 def test_a_fall_waits_fifteen_minutes_at_most() -> None:

@@ -302,13 +302,14 @@ def values(store: Any) -> pl.DataFrame:
     """KPI rows on the quarter hours, without what depends on the way."""
     quarter = pl.col("end").cast(pl.Int64) % (15 * 60 * 1_000_000) == 0
     inside = quarter & (pl.col("end").cast(pl.Int64) <= at(36 * 60))
-    return store.table("kpi").filter(inside).drop("revision").sort("kpi", "scope", "window", "start", "end")
+    found: pl.DataFrame = store.table("kpi").filter(inside).drop("revision")
+    return found.sort("kpi", "scope", "window", "start", "end")
 
 
 @cache
 def straight() -> pl.DataFrame:
     """The KPIs of a history told in time and stepped in one go."""
-    store = MemoryStore()
+    store: Any = MemoryStore()
     engine = Engine(compile_plant(works(), "config"), store)
     engine.process(journal(None))
     engine.checkpoint()
@@ -319,7 +320,8 @@ def straight() -> pl.DataFrame:
 @given(st.integers(0, 2**32))
 def test_gaps_over_the_edges_of_windows_in_any_way(luck: int) -> None:
     """Promise 2: gaps that begin, end or lie across edges of windows, filled late, in any batches, with restarts."""
-    chance, store, plan = random.Random(luck), MemoryStore(), compile_plant(works(), "config")
+    chance, plan = random.Random(luck), compile_plant(works(), "config")
+    store: Any = MemoryStore()
     engine, messages = Engine(plan, store), journal(chance)
     while engine.position < messages[-1].position:
         engine.process(messages[engine.position : engine.position + chance.choice([1, 5, 40])])
