@@ -141,8 +141,7 @@ def test_made_listed_explained_withdrawn(plant: Plant) -> None:
     assert plant.total(4, 6) > 1.9 * before * 2 / DAYS
     number = json.loads(plant.do("corrections", "--json"))[0]["correction"]
     assert f"keepclean withdraw {plant.folder / 'plant.yaml'} {number}" in said.replace("\n", " ")
-    listed = plant.do("corrections")
-    assert all(word in listed for word in ("photo", "plate"))
+    assert json.loads(plant.do("corrections", "--json"))[0]["why"] == "photo of the plate"
     at = ("--at", "2026-04-07T00:00", "--window", "day")
     told = plant.do("explain", "energy", *at)
     assert f"{number}: kwh, kw, 2026-04-05 00:00 … 2026-04-07 00:00: values × 2" in told
@@ -157,7 +156,8 @@ def test_made_listed_explained_withdrawn(plant: Plant) -> None:
     plant.serve()
     assert plant.total(0, DAYS) == before
     assert plant.table("kpi").drop("revision").equals(kpis)
-    assert "wang: the plate was another meter's" in plant.do("corrections")
+    assert "wang" in plant.do("corrections")
+    assert "the plate was another meter's" in plant.do("corrections", "--json")
     assert "is withdrawn already" in plant.do("withdraw", str(number), "--by", "a", "--why", "b", code=1)
 
 
