@@ -78,8 +78,9 @@ class OddPoints:
         if self.state.complete_from[point] == NEVER or not len(own):
             return False
         begin = int(own.time[0])
-        if self.table.spread[point] and not self.table.begins[point]:
-            begin -= int(self.table.span_us[point])
+        if self.table.spread[point] and self.table.begins[point]:
+            # one before it may speak for as long
+            begin += int(self.table.span_us[point])
         return int(found.since[found.at(point)]) * MINUTE < begin
 
     def _want(self, point: int, own: Columns, found: Changes, frozen: Mapping[int, int]) -> Want | None:
@@ -111,9 +112,11 @@ class OddPoints:
             return own
         series = own.series(0, len(own))
         first = self._clash(plan.name, series, own)
-        for since in (self._forced.get(point), frozen.get(point)):
-            if since is not None:
-                first = min(first, int(np.searchsorted(series.time, since)))
+        if point in self._forced:
+            first = min(first, int(np.searchsorted(series.time, self._forced[point])))
+        if point in frozen:
+            # the first reading of a stretch that stands still stays as it is
+            first = min(first, int(np.searchsorted(series.time, frozen[point], "right")))
         changed = first
         if plan.witness is not None:
             if loaded is not None:

@@ -153,6 +153,16 @@ CASES: dict[str, Case] = {
             (401, rows("w", (139.05, 65.0), (141.1, 66.8))),
         ],
     ),
+    "an interval that is found frozen beside one that was forgotten": Case(
+        {"w": rate(**GATE), "p": point("interval", "kWh", span="15 min", **SLOW, **FLAT)},
+        [
+            (26, [("p", 25, 5.0)]),
+            (30, [("p", 30, 9.0)]),
+            (60, [("w", 60, 20.4)]),
+            (71, [("p", 70, 9.0)]),
+            (77, []),
+        ],
+    ),
     "an interval that ends in the unit's first minute": Case(
         {"p": point("interval", "kWh", span="15 min", **SLOW), "q": counter()},
         [(0, []), (0.5, [("p", 0, 4.0)]), (3, rows("q", (1, 1.0), (2, 2.0)))],
