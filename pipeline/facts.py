@@ -41,11 +41,12 @@ def minute_facts(table: PointTable, points: Ints, columns: Columns, start: int, 
         (table.spread, _interval),
         (table.events, _count),
     ):
-        mine = kinds[columns.point]
-        if mine.all():
-            work(table, points, block, columns, local, used)
-        elif mine.any():
-            work(table, points, block, columns.take(mine), local[mine], used[mine])
+        mine = points[kinds[points]]
+        if len(mine):
+            rows = columns.rows_of(mine, len(table))
+            part = columns.take(rows)
+            if len(part):
+                work(table, points, block, part, local[rows], used[rows])
     return block
 
 
@@ -70,7 +71,7 @@ def _counter(
     table: PointTable, points: Ints, block: FactBlock, columns: Columns, local: Ints, used: NDArray[np.bool_]
 ) -> None:
     time, total, value = columns.time[used], columns.total[used], columns.value[used]
-    everywhere, local = local, local[used]
+    local = local[used]
     begin, count = _segments(local, len(points))
     whole = np.flatnonzero(count >= 2)
     if not len(whole):
@@ -96,11 +97,13 @@ def _counter(
     block.quality[whole] = grade(coverage, estimated)
     # what a reset or a frozen value hides is lost: what is spread over such a stretch is not its total
     hidden = guessed & (broken | _frozen_inside(columns, used))
+    # a difference is as good as the worse of its two readings
+    suspect = columns.suspect[used]
+    hidden |= inner & (suspect[1:] | suspect[:-1])
     if hidden.any():
         doubtful = np.where(_share(time, span * hidden, hidden, at, i) > 0, Quality.SUSPECT, Quality.GOOD)
         block.quality[whole] = np.maximum(block.quality[whole], doubtful)
     block.last[whole] = np.where(seen, value[np.maximum(before, 0)], np.nan)
-    _doubt_stamped(block, columns, everywhere, used)
 
 
 def _frozen_inside(columns: Columns, used: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -24,31 +24,38 @@ def keep(table: PointTable, state: UnitState, columns: Columns, points: Ints) ->
     if not len(columns):
         return columns
     edge = state.settled * MINUTE
-    first = columns.bounds(len(table))[:-1]
+    bounds = columns.bounds(len(table))
+    first, end = bounds[:-1], bounds[1:]
     low = first.copy()
-    held, spread = table.held[columns.point], table.spread[columns.point]
-    for kinds, rows in (
-        (table.held, np.flatnonzero(held)),
-        (table.spread, np.flatnonzero(spread & (columns.status == Status.USED))),
-        (table.counted | table.events, np.flatnonzero(~held & ~spread & (columns.status == Status.USED))),
+    for kinds, most in (
+        (table.held, Status.BAD),
+        (table.spread, Status.USED),
+        (table.counted | table.events, Status.USED),
     ):
         mine = points[kinds[points]]
-        if not len(rows) or not len(mine):
+        rows = columns.up_to(most, kinds)
+        point, time = columns.point[rows], columns.time[rows]
+        if not len(point) or not len(mine):
             continue
-        lookup = Lookup(columns.point[rows], columns.time[rows], len(table))
+        lookup = Lookup(point, time, len(table))
         if kinds is table.spread:
             begin = lookup.last(mine, edge - 2 * table.span_us[mine] - MINUTE)
         else:
             last = lookup.last(mine, np.full(len(mine), edge))
             there = last >= lookup.begin[mine]
-            minute = columns.time[rows[np.maximum(last, 0)]] // MINUTE * MINUTE
+            minute = time[np.maximum(last, 0)] // MINUTE * MINUTE
             begin = np.where(there, lookup.last(mine, minute), last)
         found = begin >= lookup.begin[mine]
-        low[mine[found]] = rows[begin[found]]
-    stays = np.arange(len(columns)) >= low[columns.point]
-    if stays.all():
+        at = begin[found] + rows.start if isinstance(rows, slice) else np.arange(len(columns))[rows][begin[found]]
+        low[mine[found]] = at
+    count = end - low
+    if int(count.sum()) == len(columns):
         return _compact(table, state, columns, edge)
-    note_odd(table, state, columns, ~stays)
+    stays = np.repeat(low - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
+    if ((columns.status >= Status.RESOLVED) & (columns.status <= Status.FROZEN)).any():
+        gone = np.ones(len(columns), np.bool_)
+        gone[stays] = False
+        note_odd(table, state, columns, gone)
     cut = np.flatnonzero(low > first)
     state.complete_from[cut] = np.maximum(state.complete_from[cut], columns.time[low[cut]])
     return _compact(table, state, columns.take(stays), edge)

@@ -3,7 +3,8 @@
 A counter below its last used value, or above it by more than its greatest rate allows, is *pending*. It is judged when
 it comes back (a dip or a spike: passed over) or after three readings or 15 minutes: within the modulus and the greatest
 rate a rollover; with rising readings below 90 % of the last value a reset; else an undeclared exchange, which counts
-from its first reading and leaves the gap before it unknown. Amounts are exact int64 multiples of STEP.
+from its first reading and leaves the gap before it unknown. Should it leap back to where it was within 15 minutes of a
+fall, it had dipped after all. Amounts are exact int64 multiples of STEP.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from plant.reading import MINUTE
 PENDING_READINGS = 3
 PENDING_US = 15 * MINUTE
 RESET_SHARE = 0.9
+LEAP_SHARE, LEAP_TIMES = 0.1, 3
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,28 @@ class _Run:
         plausible = values[0] <= float(_allowed(self.plan, np.array(span)))
         return rising and plausible and all(v < RESET_SHARE * was for v in values)
 
+    def _seen_by(self, time: int) -> int:
+        """How many readings came until then, and before the next declared exchange."""
+        ends = [at - 1 for at, _ in self.exchanges if at > self.last_time]
+        return int(np.searchsorted(self.time, min([time, *ends]), "right"))
+
+    def _back(self, head: int, begin: int, end: int, began_anew: bool) -> int | None:
+        """Which of the readings [begin, end) after a fall at `head` is back where the counter was before it.
+
+        A counter that seems to have begun anew may get there by counting. It is back when it leaps: by what it cannot
+        have counted since the reading before, or where no greatest rate is declared by a tenth of what it showed before
+        the fall, and three times any rise since.
+        """
+        rise = np.diff(self.value[head:end])
+        back = np.ones(len(rise), np.bool_)
+        if began_anew and np.isinf(self.plan.rise_per_us):
+            largest = np.maximum.accumulate(np.append(0, rise[:-1]))[: len(rise)]
+            back = (rise >= LEAP_SHARE * self.last) & (rise > LEAP_TIMES * largest)
+        elif began_anew:
+            back = rise > _allowed(self.plan, np.maximum(np.diff(self.time[head:end]), self.plan.interval_us))
+        found = np.flatnonzero(back) + head + 1
+        return next((int(at) for at in found if at >= begin and self._fits(int(at))), None)
+
     def _resolve(self, i: int) -> int:
         """Decides what the pending readings are; returns the index to go on after."""
         head = self.pending[0]
@@ -212,14 +236,20 @@ class _Run:
         span = max(int(self.time[head]) - self.last_time, self.plan.interval_us)
         modulus = round(self.plan.modulus / STEP) if self.plan.modulus else 0
         around = modulus - was + first
-        status, name = Status.BROKEN, "undeclared exchange"
-        total = self.total
-        if first < was and modulus and 0 <= around <= float(_allowed(self.plan, np.array(span))):
+        rolled = first < was and modulus > 0 and 0 <= around <= float(_allowed(self.plan, np.array(span)))
+        began_anew = self._fell_to_zero(values, was, span)
+        seen = self._seen_by(int(self.time[head]) + PENDING_US)
+        if first < was and (back := self._back(head, i + 1, seen, rolled or began_anew)):
+            self.pending = list(range(head, back))
+            return back - 1
+        total, status, name = self.total, Status.BROKEN, "undeclared exchange"
+        if rolled:
             total, status, name = self.total + around, Status.RESOLVED, "rollover"
-        elif self._fell_to_zero(values, was, span):
+        elif began_anew:
             total, name = self.total + first, "reset"
         self._find(name, head, f"from {was * STEP:g} to {first * STEP:g}, then {values[-1] * STEP:g}")
-        self.settled_until = i
+        # while it may still come back, nothing after the fall is a place to judge anew from
+        self.settled_until = max(i, seen) if first < was else i
         self.pending = []
         self._accept(head, total, status)
         return head

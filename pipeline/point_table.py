@@ -15,6 +15,7 @@ from plant.model import Gap, Kind
 
 COUNTED = (Kind.COUNTER, Kind.NET)
 HELD = (Kind.RATE, Kind.LEVEL, Kind.SAMPLE)
+KINDS = (Kind.COUNT, *COUNTED, *HELD, Kind.INTERVAL)
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ class PointTable:
     @classmethod
     def of(cls, points: dict[str, PointPlan], owned: frozenset[str]) -> PointTable:
         """The columns of a unit's points."""
-        names = tuple(points)
-        plans = tuple(points.values())
+        plans = _ordered(points)
+        names = tuple(one.name for one in plans)
         row = {name: number for number, name in enumerate(names)}
         devices = tuple(dict.fromkeys(one.device for one in plans))
         kind = [one.kind for one in plans]
@@ -138,6 +139,15 @@ class PointTable:
             silent_us=ints([max(one.silent_us for one in plans if one.device == device) for device in devices]),
             zone=plans[0].zone if plans else None,
         )
+
+
+def _ordered(points: dict[str, PointPlan]) -> tuple[PointPlan, ...]:
+    """Witnesses before the points they witness, and those that are measured alike side by side: what is done with them
+    is then done with neighbouring columns."""
+    depth: dict[str, int] = {}
+    for name, one in points.items():
+        depth[name] = 0 if one.witness is None else depth[one.witness] + 1
+    return tuple(sorted(points.values(), key=lambda one: (depth[one.name], KINDS.index(one.kind))))
 
 
 def _range(point: PointPlan) -> tuple[float, float]:

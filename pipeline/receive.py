@@ -51,22 +51,24 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
     finding[expired & (finding == 0)] = len(names) - 1
     if (quality == Quality.BAD).any() or expired.any():
         _tell(table, state, readings, row, quality, finding, names, findings)
-    taken = ~(future | late)
+    refused = future | late
+    taken = ~refused if refused.any() else slice(None)
     findings += listen(table, state, row[taken], readings.time[taken], readings.received[taken])
     owned = table.owned[row]
+    mine = slice(None) if owned.all() else owned
     results.readings.append(
         Received(
             table.names,
-            row[owned],
-            readings.time[owned],
-            readings.received[owned],
-            readings.value[owned],
-            quality[owned],
-            finding[owned],
+            row[mine],
+            readings.time[mine],
+            readings.received[mine],
+            readings.value[mine],
+            quality[mine],
+            finding[mine],
             tuple(names),
         )
     )
-    return _counted(table, messages, row, np.where(expired, Quality.SUSPECT, readings.quality), future | late), findings
+    return _counted(table, messages, row, np.where(expired, Quality.SUSPECT, readings.quality), refused), findings
 
 
 def _counted(table: PointTable, messages: UnitMessages, row: Any, quality: Any, refused: Any) -> Columns:
@@ -76,7 +78,8 @@ def _counted(table: PointTable, messages: UnitMessages, row: Any, quality: Any, 
         rows &= ~messages.corrections.replaced(kept)
         kept = messages.corrections.apply(kept)
     bad = _outside(table, row, kept.value) | (kept.quality == Quality.BAD)
-    return columns_of(table, replace(kept, quality=np.where(bad, Quality.BAD, kept.quality).astype(np.uint8)), rows)
+    kept = replace(kept, quality=np.where(bad, Quality.BAD, kept.quality).astype(np.uint8))
+    return columns_of(table, kept, None if rows.all() else rows)
 
 
 def _outside(table: PointTable, row: Any, value: Any) -> Any:

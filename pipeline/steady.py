@@ -96,9 +96,9 @@ def unsteady(table: PointTable, columns: Columns) -> Ints:
     twice = (columns.point[1:] == columns.point[:-1]) & (columns.time[1:] == columns.time[:-1])
     looked = (columns.status >= Status.RESOLVED) & (columns.status <= Status.DROPPED)
     found = [columns.point[1:][twice], columns.point[looked]]
-    rows = np.flatnonzero(table.counted[columns.point] & ~table.net[columns.point] & (columns.status == Status.USED))
-    if len(rows) > 1:
-        point, time = columns.point[rows], columns.time[rows]
+    rows = columns.up_to(Status.USED, table.counted & ~table.net)
+    point, time = columns.point[rows], columns.time[rows]
+    if len(point) > 1:
         value = table.steps(point, columns.value[rows])
         rise, to = np.diff(value), point[1:]
         span = np.maximum(np.diff(time), table.interval_us[to])
@@ -140,17 +140,19 @@ def running_totals(table: PointTable, columns: Columns, judged: set[int]) -> Non
 
 def gaps(table: PointTable, columns: Columns) -> list[tuple[str, Finding]]:
     """Stretches without a usable reading that a new one of a counter has closed."""
-    rows = np.flatnonzero(table.counted[columns.point] & counts(columns.status))
-    if len(rows) < 2:
+    rows = columns.up_to(Status.BROKEN, table.counted)
+    point, time = columns.point[rows], columns.time[rows]
+    if len(point) < 2:
         return []
-    same = columns.point[rows[1:]] == columns.point[rows[:-1]]
-    length = np.diff(columns.time[rows])
-    wide = same & (length > table.reach_us[columns.point[rows[1:]]]) & columns.fresh[rows[1:]]
+    length = np.diff(time)
+    wide = (point[1:] == point[:-1]) & (length > table.reach_us[point[1:]])
+    if not wide.any():
+        return []
+    at = np.arange(len(columns))[rows]
     found = []
-    for i in np.flatnonzero(wide).tolist():
-        if not (columns.status[rows[i] + 1 : rows[i + 1]] == Status.FROZEN).any():
+    for i in np.flatnonzero(wide & columns.fresh[at[1:]]).tolist():
+        if not (columns.status[at[i] + 1 : at[i + 1]] == Status.FROZEN).any():
             minutes = int(length[i]) // MINUTE
             text = f"{minutes} min without a usable reading; {minutes} min of amount are spread over it"
-            begin, end = int(columns.time[rows[i]]), int(columns.time[rows[i + 1]])
-            found.append((table.names[int(columns.point[rows[i]])], Finding("gap", begin, end, text)))
+            found.append((table.names[int(point[i])], Finding("gap", int(time[i]), int(time[i + 1]), text)))
     return found

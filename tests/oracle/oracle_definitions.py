@@ -32,7 +32,7 @@ Counters
 13. Frozen: unchanged readings during which the witness moved for more than `flat_limit` in sum; every reading after the
     first of the unchanged value is not used. When it moves again the difference is spread over the stretch, suspect:
     a meter that stood still may have lost what it did not show, and that would be a saving (*).
-14. A flat counter without a witness: 0 and suspect, once it has stood for longer than `flat_after`; else just 0.
+14. A flat counter without a witness: 0; from the reading on that comes `flat_after` after the first, suspect (*).
 Others
 15. A rate or level holds from a reading until the next, also one that cannot be used; for one and a half intervals as
     measured, then up to three as an estimate (*). The mean is weighted by time; min and max are of the values in force

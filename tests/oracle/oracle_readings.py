@@ -234,6 +234,7 @@ def _breakages(plain: Month) -> None:
     plain.change(["bath_temp", "hall_area"], at(9, 8, 0), at(9, 8, 10), **bad)  # "not available"
     plain.change(["bath_temp"], at(10, 8, 0), at(10, 9, 0), quality=pl.lit(2))
     plain.change(["cod"], at(11, 8, 0), at(11, 9, 0), quality=pl.lit(2))
+    plain.change(["hall_wh", "mains_kwh"], at(13, 9, 0), at(13, 9, 30), quality=pl.lit(2))
     plain.change(["steam_temp"], at(5, 8, 0), at(5, 8, 5), value=pl.lit(999.0))  # out of range
     plain.change(["grid_kwh"], at(22, 9, 0), at(22, 9, 1), quality=pl.lit(1))
 

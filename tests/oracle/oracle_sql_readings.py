@@ -56,7 +56,7 @@ group by f.point, f.since, f.until, p.flat_limit
 having sum(least(m.until, f.until) - greatest(m.since, f.since)) > p.flat_limit;
 
 create table standing as
-select f.point, f.since, f.until from flat f join points p using (point)
+select f.point, f.since + p.flat_after as since, f.until from flat f join points p using (point)
 where p.witness is null and f.until - f.since > p.flat_after;
 """
 
@@ -141,7 +141,7 @@ select s.point, s.since, s.until, s.amount, s.what,
         or p.gap = 'interpolate' and s.until - s.since <= coalesce(p.gap_limit, s.until - s.since)) as covered,
     s.what = 'reset' or 2 * (s.until - s.since) > p.silence as filled,
     greatest(s.quality, filled::int, case when s.doubtful or exists (
-        select 1 from standing f where f.point = s.point and s.since >= f.since and s.until <= f.until
+        select 1 from standing f where f.point = s.point and s.until > f.since and s.since <= f.until
     ) then 2 else 0 end) as quality, s.doubtful
 from doubted s join points p using (point)
 where s.amount is not null;

@@ -72,7 +72,7 @@ def act(meter: Meter, name: str, size: int, length: int) -> None:
     elif name == "long gap":
         meter.rise(min(size, RATE), length * 60)
     elif name == "dip":
-        for _ in range(1 + length % 2):
+        for _ in range(1 + length % 14):
             meter.odd(meter.shown * (size % 10) // 10)
         meter.rise(size % RATE)
     elif name == "spike":
@@ -82,6 +82,9 @@ def act(meter: Meter, name: str, size: int, length: int) -> None:
     elif name == "reset" and meter.shown > 200 and meter.far_from_rollover():
         meter.shown = 0
         meter.rise(size % RATE)
+        # a leap back to where it was, within a quarter of an hour, nobody could tell from the end of a dip
+        for _ in range(3):
+            meter.rest()
     elif name == "exchange" and meter.exchanges == []:
         opening = meter.shown // 3 + 7
         when = to_datetime(at(meter.minute + 0.5 + meter.second / 60))
