@@ -108,6 +108,8 @@ class Reader:
         ]
         mixed = newest(table, pl.concat([self._sources.scan(table, shared, condition), *loose]))
         closed = self._sources.scan(table, alone, condition)
+        if len(alone) == 1 and not len(mixed):
+            return closed  # a file is sorted by key
         return ordered(table, pl.concat([closed, mixed])) if len(closed) else mixed
 
     def readings_of(self, points: Sequence[str], start_us: int, end_us: int) -> pl.DataFrame:
@@ -138,16 +140,18 @@ class Reader:
             for day in range((time_us - 1) // DAY, first_us // DAY - 1, -1):
                 files = self._sources.spanned(READINGS, self._sources.files_of(READINGS, day, day))
                 places = [*files, *(chunk for chunk in stored if chunk.day == day)]
-                places.sort(key=lambda place: -place.span.last)
-                for place in places:
+                parts = [found] + [READINGS.empty()] * len(places)
+                for written, place in sorted(enumerate(places, 1), key=lambda one: -one[1].span.last):
                     last = min(place.span.last, time_us - 1)
                     missing = searched - set(found.filter(pl.col("time") > to_datetime(last))["point"])
                     if not missing:
                         break
                     condition = USED & pl.col("point").is_in(sorted(missing))
                     condition &= (pl.col("time") >= to_datetime(first_us)) & (pl.col("time") < to_datetime(time_us))
-                    more = place.load(READINGS, condition)
-                    found = fold(found, more) if len(more) else found
+                    parts[written] = place.load(READINGS, condition)
+                    if len(parts[written]):
+                        # of one row written twice the later stands: in the order of writing, not of looking
+                        found = fold(READINGS.empty(), pl.concat(parts))
                 searched -= set(found["point"])
                 if not searched:
                     break

@@ -12,6 +12,7 @@ import polars as pl
 from historian.tables import READINGS
 from pipeline.clocks import AT_1970, LOCAL, causes, listen
 from pipeline.columns import Columns
+from pipeline.corrections import Corrections
 from pipeline.judge import Finding
 from pipeline.messages import Received, Results, UnitMessages
 from pipeline.plans import FUTURE_US, HORIZON, UnitPlan
@@ -37,18 +38,23 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
         return Columns.empty(), findings
     quality, finding = readings.quality.copy(), readings.finding.astype(np.int64)
     names = [*readings.findings, *TOLD]
-    row = np.array([table.row[name] for name in readings.points], np.int64)[readings.point]
+    row = np.array([table.row[name] for name in readings.points], np.int64).take(readings.point)
     future = readings.time > messages.now_us + FUTURE_US
     # the first batch may bring a month of history, but no clock that stands at 1970
     oldest = state.settled * MINUTE - HORIZON if state.settled is not None else messages.now_us - FIRST_BATCH_US
     late = readings.time < oldest
     outside = _outside(table, row, readings.value)
-    for offset, mask in enumerate((future, late & (quality != Quality.BAD), outside & ~late)):
-        quality[mask] = Quality.BAD
-        finding[mask] = len(readings.findings) + offset
-    expired = (readings.time >= table.calibrated_until[row]) & (quality < Quality.SUSPECT)
-    quality[expired] = Quality.SUSPECT
-    finding[expired & (finding == 0)] = len(names) - 1
+    for offset, mask in enumerate((future, late, outside)):
+        if mask.any():
+            # what is bad and late already says why it is bad
+            rows = mask & (quality != Quality.BAD) if mask is late else mask & ~late if mask is outside else mask
+            quality[rows] = Quality.BAD
+            finding[rows] = len(readings.findings) + offset
+    expired = readings.time >= table.calibrated_until.take(row)
+    if expired.any():
+        expired &= quality < Quality.SUSPECT
+        quality[expired] = Quality.SUSPECT
+        finding[expired & (finding == 0)] = len(names) - 1
     if (quality == Quality.BAD).any() or expired.any():
         _tell(table, state, readings, row, quality, finding, names, findings)
     refused = future | late
@@ -68,15 +74,21 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
             tuple(names),
         )
     )
-    return _counted(table, messages, row, np.where(expired, Quality.SUSPECT, readings.quality), refused), findings
-
-
-def _counted(table: PointTable, messages: UnitMessages, row: Any, quality: Any, refused: Any) -> Columns:
-    """The readings as they count: put right first, and only then held against what can be."""
-    kept, rows = replace(messages.readings, quality=quality.astype(np.uint8)), ~refused
     if messages.corrections is not None:
-        rows &= ~messages.corrections.replaced(kept)
-        kept = messages.corrections.apply(kept)
+        return _counted(table, messages.corrections, readings, row, expired, refused), findings
+    bad, suspect = quality == Quality.BAD, quality == Quality.SUSPECT
+    columns = Columns.received(row, readings.time, readings.value, bad, suspect)
+    return columns.take(~refused) if refused.any() else columns, findings
+
+
+def _counted(
+    table: PointTable, corrections: Corrections, readings: Readings, row: Any, expired: Any, refused: Any
+) -> Columns:
+    """The readings as they count: put right first, and only then held against what can be."""
+    quality = np.where(expired, Quality.SUSPECT, readings.quality).astype(np.uint8)
+    kept = replace(readings, quality=quality)
+    rows = ~(refused | corrections.replaced(kept))
+    kept = corrections.apply(kept)
     bad = _outside(table, row, kept.value) | (kept.quality == Quality.BAD)
     kept = replace(kept, quality=np.where(bad, Quality.BAD, kept.quality).astype(np.uint8))
     return columns_of(table, kept, None if rows.all() else rows)
@@ -84,7 +96,7 @@ def _counted(table: PointTable, messages: UnitMessages, row: Any, quality: Any, 
 
 def _outside(table: PointTable, row: Any, value: Any) -> Any:
     with np.errstate(invalid="ignore"):
-        return (value < table.low[row]) | (value > table.high[row])
+        return (value < table.low.take(row)) | (value > table.high.take(row))
 
 
 def columns_of(table: PointTable, readings: Readings, rows: Any = None) -> Columns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ from plant.reading import DAY, HOUR, MINUTE, Quality, Readings
 FOREVER = 2**62
 LEAD = HORIZON + 2 * HOUR
 COLUMNS_READ = ["received", "quality", "finding"]
-CODES = {quality.name.lower(): quality.value for quality in Quality}
+QUALITIES = pl.Enum([quality.name.lower() for quality in Quality])
 LATE = (pl.col("finding") == "late") & (pl.col("quality") == "bad")
 USABLE = pl.when(pl.col("value").is_finite()).then(pl.lit("good")).otherwise(pl.lit("bad"))
 
@@ -41,7 +42,7 @@ class Counted:
 
     def late(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those that came too late and count now, as they are to be stored."""
-        if self.late_from_us is None:
+        if self.late_from_us is None or not _told(rows):
             return READINGS.empty()
         wanted = LATE & (pl.col("time") >= to_datetime(self.late_from_us)) & pl.col("point").is_in(self.plan.owned)
         return rows.filter(wanted).with_columns(USABLE.alias("quality")).select(READINGS.schema.keys())
@@ -90,9 +91,28 @@ class Counted:
 
     def _used(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Without those from the future, and those that came too late."""
+        if not _told(rows):
+            return rows
         early = LATE if self.late_from_us is None else LATE & (pl.col("time") < to_datetime(self.late_from_us))
         rows = rows.filter((pl.col("finding") != "future") & ~early)
         return rows.with_columns(pl.when(LATE).then(USABLE).otherwise(pl.col("quality")).alias("quality"))
+
+
+def _told(rows: pl.DataFrame) -> bool:
+    """Whether anything was found out about readings when they came."""
+    return bool((rows["finding"] != "").any())
+
+
+def pieces(readings: Readings, edges: Sequence[int]) -> list[Readings]:
+    """Readings of spans of time: before the first edge, between each two, and from the last one on.
+
+    Quick for what is stored: by point, and of each point by time.
+    """
+    point, time = readings.point, readings.time
+    turns = np.flatnonzero((point[1:] != point[:-1]) | (time[1:] < time[:-1])) + 1
+    bounds = [0, *turns.tolist(), len(readings)]
+    cuts = np.array([[a, *(a + np.searchsorted(time[a:b], edges)), b] for a, b in pairwise(bounds)]).T
+    return [readings.cut(list(zip(low.tolist(), high.tolist(), strict=True))) for low, high in pairwise(cuts)]
 
 
 def lead_of(unit: UnitPlan) -> int:
@@ -127,13 +147,13 @@ def cut_off(reader: Reader) -> int | None:
 
 def to_readings(names: tuple[str, ...], frame: pl.DataFrame) -> Readings:
     """Stored readings as a batch; the step finds again what is out of range, what collectors refused stays refused."""
-    codes = pl.Series(names)
-    frame = frame.with_columns(pl.col("point").replace_strict(codes, range(len(names)), return_dtype=pl.Int32))
+    good = bool((frame["quality"] == "good").all())
+    quality = np.zeros(len(frame), np.uint8) if good else frame["quality"].cast(QUALITIES).to_physical().to_numpy()
     return Readings.build(
         names,
-        frame["point"].to_numpy(),
+        frame["point"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.int32),
         frame["time"].to_physical().to_numpy(),
         frame["received"].to_physical().to_numpy(),
         frame["value"].fill_null(np.nan).to_numpy(),
-        frame["quality"].replace_strict(CODES, return_dtype=pl.UInt8).to_numpy(),
+        quality.astype(np.uint8),
     )

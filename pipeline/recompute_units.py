@@ -1,4 +1,4 @@
-"""Recomputing a process unit: stored readings, a day at a time, through the step itself.
+"""Recomputing a process unit: stored readings, read a day at a time, through the step itself.
 
 A task runs in a process of its own, reads only, and leaves what it found in the scratch folder: the minute facts that
 differ from those stored, notices, and the state at the end.
@@ -19,14 +19,18 @@ from pipeline.messages import UnitMessages
 from pipeline.minutes import Minutes
 from pipeline.plans import PlantPlan
 from pipeline.recompute_blocks import blocks_of
-from pipeline.recompute_readings import LEAD, Counted
+from pipeline.recompute_readings import LEAD, Counted, pieces
 from pipeline.recompute_scratch import Scratch
 from pipeline.unit_state import UnitState
 from pipeline.unit_step import facts_frame, step_unit
 from plant.clock import to_datetime
-from plant.reading import DAY, MINUTE
+from plant.reading import DAY, MINUTE, Readings
 
 STORED_TO = 1e-6
+STEP_READINGS = 500_000
+"""About so many readings are stepped at once: their columns fit the processor's cache."""
+MOST_STEPS = 24
+"""How many steps a day takes at most."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,13 @@ class _Unit:
         self.plan, self.corrections = self.counted.plan, self.counted.corrections
         edges = range(task.lead_us // DAY * DAY + DAY, task.now_us, DAY)
         self.edges = [task.lead_us, *(edge for edge in edges if edge > task.lead_us), task.now_us]
+        a_day = sum(DAY / point.interval_us for point in self.plan.points.values())
+        self.steps = int(np.clip(a_day // STEP_READINGS, 1, MOST_STEPS))
         if scratch.rows():
             self.state = UnitState.restore(scratch.rows())
         else:
             self.state = self.counted.fresh(task.began_us, task.lead_us)
-            self.state.position = task.position - len(self.edges) + 1
+            self.state.position = task.position - (len(self.edges) - 1) * self.steps
         since = max(scratch.memory.get("flushed", 0), (task.since_us or 0) // MINUTE)
         self.buffer = _Buffer({}, since)
         self.first: int | None = scratch.memory.get("first")
@@ -94,22 +100,12 @@ class _Unit:
             last = number == len(self.edges) - 2
             rows = self.counted.rows(low, high + MINUTE if last else high)
             self.scratch.add("readings", self.counted.late(rows))
-            readings = self.counted.readings(rows, low, high)
-            before = self.state.position
             first_tick = self.task.tick_us if number == 0 else None
-            messages = UnitMessages(before + 1, before, readings, np.full(len(readings), high), high, first_tick)
-            results = step_unit(self.plan, self.state, messages, self.counted.stored)
-            for frame in results.frames.get("notices", []):
-                self.scratch.add("notices", self._notices(frame))
-            if self.task.since_us is None:
-                blocks = [(block, self.task.position + number) for block in results.facts]
-                self.scratch.add("facts", facts_frame(self.task.plan.points, blocks))
-                starts = [block.start for block in results.facts]
-                self.first = min([*starts, *([self.first] if self.first is not None else [])], default=None)
-            else:
-                for block in results.facts:
-                    for row, name in enumerate(block.names):
-                        self._take(name, block.of(row))
+            edges = [low + (high - low) * part // self.steps // MINUTE * MINUTE for part in range(self.steps)] + [high]
+            for part, until in zip(pieces(self.counted.readings(rows, low, high), edges[1:-1]), edges[1:], strict=True):
+                self._step(part, until, first_tick, self.task.position + number)
+                first_tick = None
+            if self.task.since_us is not None:
                 self.flush(last)
             self.scratch.touch(self.state.checkpoint())
             self.scratch.progress((number + 1) / (len(self.edges) - 1))
@@ -118,6 +114,24 @@ class _Unit:
             if last or self.scratch.due():
                 self.flush(True)
                 self.scratch.save(batches=number + 1, done=last, flushed=self.buffer.until, first=self.first)
+
+    def _step(self, readings: Readings, until: int, first_tick: int | None, revision: int) -> None:
+        before = self.state.position
+        now = np.full(len(readings), until)
+        messages = UnitMessages(before + 1, before, readings, now, until, first_tick)
+        results = step_unit(self.plan, self.state, messages, self.counted.stored)
+        for frame in results.frames.get("notices", []):
+            self.scratch.add("notices", self._notices(frame))
+        if self.task.since_us is None:
+            self.scratch.add(
+                "facts", facts_frame(self.task.plan.points, [(block, revision) for block in results.facts])
+            )
+            starts = [block.start for block in results.facts]
+            self.first = min([*starts, *([self.first] if self.first is not None else [])], default=None)
+            return
+        for block in results.facts:
+            for row, name in enumerate(block.names):
+                self._take(name, block.of(row))
 
     def _notices(self, frame: pl.DataFrame) -> pl.DataFrame:
         kept = frame.filter(pl.col("end") >= to_datetime(self.task.since_us or 0))

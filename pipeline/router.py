@@ -62,6 +62,11 @@ class Batch:
     def of(self, unit: UnitPlan, previous: int, corrections: Corrections | None, hold: bool) -> UnitMessages:
         """The unit's share of the batch."""
         names, place = self._router.index(unit, self.readings.points)
+        if len(names) == len(self.readings.points):
+            # all of the batch is the unit's
+            return UnitMessages(
+                self.position, previous, self.readings, self._now, self.tick_us, self.first_tick_us, corrections, hold
+            )
         index = place[self.readings.point]
         rows = np.flatnonzero(index >= 0)
         mine = self.readings.take(rows)

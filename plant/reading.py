@@ -5,8 +5,10 @@ Times are int64 microseconds since 1970-01-01 UTC everywhere inside.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +99,22 @@ class Readings:
             np.concatenate([batch.quality for batch in batches]),
             np.concatenate(finding),
             tuple(findings),
+        )
+
+    def cut(self, spans: Sequence[tuple[int, int]]) -> Readings:
+        """The rows [low, high) of each span, in their order; names are kept."""
+
+        def cut(column: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([column[:0], *(column[low:high] for low, high in spans)])
+
+        return replace(
+            self,
+            point=cut(self.point),
+            time=cut(self.time),
+            received=cut(self.received),
+            value=cut(self.value),
+            quality=cut(self.quality),
+            finding=cut(self.finding),
         )
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Readings:

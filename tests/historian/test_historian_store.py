@@ -350,3 +350,13 @@ def test_another_process_reads_both_while_the_writer_is_open(tmp_path: Path) -> 
         other.stdin.close()
         assert other.stdout.readline().split() == [str(29 * 240), str(29 * 240), "29", str(29 * 240)]
     assert days(tmp_path, "facts")
+
+
+def test_the_last_of_a_row_written_twice_is_found_wherever_the_first_lies(tmp_path: Path) -> None:
+    """The newest reading is sought where the newest rows are first; what stands is decided by the order of writing."""
+    historian = Historian(tmp_path)
+    historian.commit({"readings": frame(READINGS, read(10, 2.0))}, [], 1, ZERO)
+    again = [read(10, 2.0, finding="late"), {**read(30, 1.0), "point": "q"}]
+    historian.commit({"readings": frame(READINGS, *again)}, [], 2, ZERO)
+    assert Reader(tmp_path).last_before(["p", "q"], ZERO + HOUR)["finding"].to_list() == ["late", ""]
+    historian.close()
