@@ -355,8 +355,10 @@ def test_another_process_reads_both_while_the_writer_is_open(tmp_path: Path) -> 
 def test_the_last_of_a_row_written_twice_is_found_wherever_the_first_lies(tmp_path: Path) -> None:
     """The newest reading is sought where the newest rows are first; what stands is decided by the order of writing."""
     historian = Historian(tmp_path)
-    historian.commit({"readings": frame(READINGS, read(10, 2.0))}, [], 1, ZERO)
+    historian.commit({"readings": frame(READINGS, read(10, 2.0))}, [], 1, ZERO + 5 * DAY)
+    historian.compact()
+    assert days(tmp_path, "readings")
     again = [read(10, 2.0, finding="late"), {**read(30, 1.0), "point": "q"}]
-    historian.commit({"readings": frame(READINGS, *again)}, [], 2, ZERO)
+    historian.commit({"readings": frame(READINGS, *again)}, [], 2, ZERO + 5 * DAY)
     assert Reader(tmp_path).last_before(["p", "q"], ZERO + HOUR)["finding"].to_list() == ["late", ""]
     historian.close()
