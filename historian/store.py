@@ -29,7 +29,7 @@ from plant.errors import StorageError
 from plant.reading import DAY
 
 HORIZON_DAYS = 1
-FILE_FORMAT = 2
+FILE_FORMAT = 3
 AT_ONCE_ROWS = 500_000
 """Days of no more rows become Parquet in the commit that closes them: it takes a moment."""
 DIRECT_ROWS = 1_000_000

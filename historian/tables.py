@@ -89,6 +89,7 @@ BLOCKS = Table(
         "actual": pl.Float64,
         "expected": pl.Float64,
         "residual": pl.Float64,
+        "cost": pl.Float64,
         "z": pl.Float64,
         "chart": pl.Float64,
         "limit": pl.Float64,

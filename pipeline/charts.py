@@ -223,6 +223,7 @@ class _Runner:
                             ("actual", actual),
                             ("expected", model),
                             ("residual", actual - model),
+                            ("cost", (actual - model) * self._prices(start, end)),
                             ("z", z),
                         )
                     },
@@ -253,6 +254,16 @@ class _Runner:
         if self.notices:
             frame = pl.DataFrame(self.notices, schema=list(NOTICES.schema), orient="row")
             self.results.add("notices", frame.cast(NOTICES.schema))  # type: ignore[arg-type]
+
+    def _prices(self, start: list[int], end: list[int]) -> NDArray[np.float64]:
+        """The mean price of each block, by the hours it has [currency per unit]; nan where the amount has none."""
+        carrier = self.plan.plant.points[self.point.name].carrier
+        if carrier is None:
+            return np.full(len(start), np.nan)
+        price = price_series(
+            self.plan.plant, carrier, np.arange(start[0], end[-1], dtype=np.int64) * MINUTE, self.plan.zone
+        )
+        return np.array([price[low - start[0] : high - start[0]].mean() for low, high in zip(start, end, strict=True)])
 
     def _row(self, drift: Drift) -> pl.DataFrame:
         carrier = self.plan.plant.points[self.point.name].carrier

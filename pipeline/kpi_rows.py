@@ -24,6 +24,7 @@ from pipeline.windows import Spans
 from plant.reading import DAY, MINUTE
 
 GRADED = frozenset({"month", "30d", "year", "12mo", "audit"})
+MONTH_US = 28 * DAY
 LOOK_BACK = 64
 PATIENCE_HOURS = DAY // MINUTE // HOUR_MINUTES - 1
 TEXTS = ("kpi", "scope", "product", "window", "unit", "config", "factors")
@@ -83,7 +84,7 @@ def parts(plan: PlantPlan, scope: ScopePlan, sums: KpiSums, spans: list[Spans], 
     totals = np.concatenate([sums.between(span.starts, span.ends, span.coarse) for span in spans])
     whole = np.concatenate([sums.whole(span.starts, span.coarse) for span in spans])
     window = np.repeat(np.arange(len(spans)), [len(span.ends) for span in spans])
-    graded = np.array([span.window in GRADED for span in spans], np.bool_)
+    graded = np.array([_is_graded(plan, span) for span in spans], np.bool_)
     late = _late(sums, totals[:, : len(scope.kpis)], ends)
     peaked = _peaked(plan, scope, sums, spans) if scope.formulas.peaked else None
     found = figures(scope.formulas.rules, totals, whole, ends - starts, late, graded[window], peaked)
@@ -107,6 +108,14 @@ def recomputed(
     coarse = "day" if (start * MINUTE == plan.calendar.day(start * MINUTE).start) else ""
     span = Spans(window, np.array([start]), ends, np.ones(1, np.bool_), coarse)
     return parts(plan, scope, sums, [span], 0)[0]
+
+
+def _is_graded(plan: PlantPlan, span: Spans) -> bool:
+    """Whether windows are judged by index grades: those of a month or longer, the plant's own periods included."""
+    if span.window not in plan.calendar.periods or not len(span.starts):
+        return span.window in GRADED
+    period = plan.calendar.named(span.window, int(span.starts[0]) * MINUTE)
+    return period is not None and period.end - period.start >= MONTH_US
 
 
 def _late(sums: KpiSums, totals: Sums, ends: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -191,6 +191,20 @@ def test_named_periods_of_the_plants_own() -> None:
     assert set(campaign) == set(range(may - 30 * DAY + 60, may + 1, 60))
 
 
+def test_a_period_of_a_month_is_graded_and_a_week_is_not() -> None:
+    """Index grades are judged on a month or longer, in the plant's own periods as in the fixed ones."""
+    periods = {
+        "campaign": {"title": "c", "from": date(2026, 3, 3), "to": date(2026, 4, 1)},
+        "week": {"title": "w", "from": date(2026, 3, 3), "to": date(2026, 3, 9)},
+    }
+    target = {"baseline": 9e6, "near_term": 8e6, "long_term": 7e6, "grades": [1e6, 2e6, 3e6]}
+    described = plant({"n": point("counter", "1")}, kpis={"n": kpi([{"point": "n"}], target=target)}, periods=periods)
+    run = Run(described)
+    count(run, 0, 2 * DAY)
+    grades = dict(run.table("kpi").filter(pl.col("window").is_in(periods)).group_by("window").agg("grade").iter_rows())
+    assert (set(grades["campaign"]), set(grades["week"])) == ({"I"}, {""})
+
+
 def test_a_kpi_that_is_declared_later_knows_nothing_of_before() -> None:
     """Promise 3: sums follow their KPIs' names through a change of description; a new KPI begins where it was added."""
     points = {"n": point("counter", "1", per_hour=[0, 600]), "m": point("counter", "1", per_hour=[0, 600])}
