@@ -57,20 +57,20 @@ class Runner:
             self.progress(what, 1.0)
             return
         context = multiprocessing.get_context("spawn")
-        waiting, running = list(tasks), dict[str, BaseProcess]()
+        following = context.Value("i", 0)
+        arguments = (target, list(tasks), following)
+        # a daemon: it ends with us, and what it has saved is gone on with
+        running = [
+            context.Process(target=_work, args=arguments, daemon=True) for _ in range(min(self.workers, len(tasks)))
+        ]
         try:
-            while waiting or running:
-                while waiting and len(running) < self.workers:
-                    task = waiting.pop(0)
-                    # a daemon: it ends with us, and what it has saved is gone on with
-                    running[task.name] = context.Process(target=_do, args=(target, task), daemon=True)
-                    running[task.name].start()
+            for process in running:
+                process.start()
+            while sum(_is_running(what, process) for process in running):
                 self.progress(what, sum(one.told() for one in told) / len(told))
                 time.sleep(POLL_S)
-                for name in [name for name, process in running.items() if process.exitcode is not None]:
-                    _check(name, running.pop(name))
         finally:
-            for process in running.values():
+            for process in running:
                 process.terminate()
 
     def store(self, found: Sequence[Scratch]) -> None:
@@ -95,16 +95,24 @@ class Runner:
         return [*gone, *((key, kind, start, body) for (kind, start), body in fresh.items())]
 
 
-def _do(target: Callable[[Any], None], task: Task) -> None:
-    try:
-        target(task)
-    except StorageError as error:
-        _log.error("%s: %s", task.name, error)
-        raise SystemExit(STORAGE) from error
+def _work(target: Callable[[Any], None], tasks: Sequence[Task], following: Any) -> None:
+    """Does the task that follows until there is none: starting a process for each would cost more than many a task."""
+    while True:
+        with following.get_lock():
+            number = following.value
+            following.value += 1
+        if number >= len(tasks):
+            return
+        try:
+            target(tasks[number])
+        except StorageError as error:
+            _log.error("%s: %s", tasks[number].name, error)
+            raise SystemExit(STORAGE) from error
 
 
-def _check(name: str, process: BaseProcess) -> None:
+def _is_running(what: str, process: BaseProcess) -> bool:
     if process.exitcode == STORAGE:
-        raise StorageError(f"recomputing {name} failed: what is stored could not be read")
+        raise StorageError(f"recomputing {what} failed: what is stored could not be read")
     if process.exitcode:
-        raise RuntimeError(f"recomputing {name} ended with {process.exitcode}; its own words are above")
+        raise RuntimeError(f"recomputing {what} ended with {process.exitcode}; its own words are above")
+    return process.exitcode is None
