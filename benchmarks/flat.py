@@ -68,6 +68,8 @@ def begun(folder: Path, described: Plant, days: float) -> None:
     feed = Feed(described, start_us=start, beat_us=SLOW_US)
     for _ in range(int(days * DAY) // HOUR):
         lived.live(feed, HOUR // SLOW_US)
+    # what closing days left to do is not part of a tick
+    lived.historian.compact()
     lived.close()
 
 
