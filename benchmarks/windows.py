@@ -94,7 +94,10 @@ def plain(described: Plant) -> dict[str, Kpi]:
 
 
 def kpi_minutes(kpis: dict[str, Kpi], facts: pl.DataFrame) -> pl.DataFrame:
-    """Numerator and denominator of each KPI in each minute in which all its terms are known."""
+    """Numerator and denominator of each KPI in each minute in which all its terms are known.
+
+    Of the outage's minutes those count whose amounts are known in all: every window here holds it whole or not at all.
+    """
     terms = pl.DataFrame(
         [
             (name, term.point, number < len(kpi.numerator), len(kpi.terms()))
@@ -105,14 +108,20 @@ def kpi_minutes(kpis: dict[str, Kpi], facts: pl.DataFrame) -> pl.DataFrame:
         orient="row",
     )
     amount = (pl.col("amount") / STEP).round().cast(pl.Int64)
-    known = facts.filter(pl.col("amount").is_not_null() & (pl.col("coverage") >= np.float32(KNOWN_COVERAGE)))
-    rows = known.select("point", pl.col("minute").cast(pl.Int64) // MINUTE, amount=amount).join(terms, on="point")
+    out = pl.col("minute").cast(pl.Int64).is_between(OUTAGE[0] - 2 * MINUTE, OUTAGE[1] + 2 * MINUTE)
+    covered = pl.col("coverage") >= np.float32(KNOWN_COVERAGE)
+    known = facts.filter(pl.col("amount").is_not_null() & (covered | out))
+    known = known.select("point", pl.col("minute").cast(pl.Int64) // MINUTE, amount=amount, covered=covered)
+    rows = known.join(terms, on="point")
     whole = rows.group_by("kpi", "minute").agg(
         n=pl.col("amount").filter("upper").sum(),
         d=pl.col("amount").filter(~pl.col("upper")).sum(),
         whole=pl.len() == pl.col("terms").first(),
+        covered=pl.col("covered").all(),
     )
-    return whole.filter("whole").drop("whole").sort("minute", "kpi")
+    # a term without a total in the outage leaves all of it out, the minutes at its edges too
+    out = (~pl.col("covered")).sum().over("kpi") >= (OUTAGE[1] - OUTAGE[0]) // MINUTE - 2
+    return whole.filter("whole").filter(pl.col("covered") | out).select("kpi", "minute", "n", "d").sort("minute", "kpi")
 
 
 def due(before: int, end: int) -> Iterator[tuple[str, int, int]]:
