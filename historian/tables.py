@@ -90,6 +90,7 @@ BLOCKS = Table(
         "expected": pl.Float64,
         "residual": pl.Float64,
         "cost": pl.Float64,
+        "co2": pl.Float64,
         "z": pl.Float64,
         "chart": pl.Float64,
         "limit": pl.Float64,

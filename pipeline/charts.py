@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from historian.tables import BLOCKS, DRIFT, NOTICES
 from kpis.baseline import in_range, predict
+from kpis.factors import factor_series
 from kpis.onset import lag_one_robust, onset
 from kpis.tariffs import price_series
 from pipeline.chart import REFINE_BLOCKS, BlockVerdict, ChartState, Drift, Limits, Signal, drift_name, judge_block
@@ -223,7 +225,8 @@ class _Runner:
                             ("actual", actual),
                             ("expected", model),
                             ("residual", actual - model),
-                            ("cost", (actual - model) * self._prices(start, end)),
+                            ("cost", (actual - model) * self._mean(self._price, start, end)),
+                            ("co2", (actual - model) * self._mean(self._co2, start, end)),
                             ("z", z),
                         )
                     },
@@ -255,22 +258,33 @@ class _Runner:
             frame = pl.DataFrame(self.notices, schema=list(NOTICES.schema), orient="row")
             self.results.add("notices", frame.cast(NOTICES.schema))  # type: ignore[arg-type]
 
-    def _prices(self, start: list[int], end: list[int]) -> NDArray[np.float64]:
-        """The mean price of each block, by the hours it has [currency per unit]; nan where the amount has none."""
+    def _mean(
+        self, of: Callable[[str, NDArray[np.int64]], NDArray[np.float64]], start: list[int], end: list[int]
+    ) -> NDArray[np.float64]:
+        """The mean of what the response's carrier has by minute, over each block; nan where it has none."""
         carrier = self.plan.plant.points[self.point.name].carrier
         if carrier is None:
             return np.full(len(start), np.nan)
-        price = price_series(
-            self.plan.plant, carrier, np.arange(start[0], end[-1], dtype=np.int64) * MINUTE, self.plan.zone
+        minutes = of(carrier, np.arange(start[0], end[-1], dtype=np.int64) * MINUTE)
+        return np.array(
+            [minutes[low - start[0] : high - start[0]].mean() for low, high in zip(start, end, strict=True)]
         )
-        return np.array([price[low - start[0] : high - start[0]].mean() for low, high in zip(start, end, strict=True)])
+
+    def _price(self, carrier: str, minutes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[currency per unit]."""
+        return price_series(self.plan.plant, carrier, minutes, self.plan.zone)
+
+    def _co2(self, carrier: str, minutes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What burning it gives, or else what its grid gave off, by location [kg CO2 per unit] (GHG Protocol)."""
+        burnt, _ = factor_series(self.plan.plant, carrier, "co2_direct", minutes, self.plan.zone)
+        bought, _ = factor_series(self.plan.plant, carrier, "co2_location", minutes, self.plan.zone)
+        return np.where(np.isfinite(burnt), burnt, bought)
 
     def _row(self, drift: Drift) -> pl.DataFrame:
         carrier = self.plan.plant.points[self.point.name].carrier
         cost = None
         if carrier is not None:
-            day = drift.found * MINUTE + np.arange(0, DAY, MINUTE)
-            price = price_series(self.plan.plant, carrier, day, self.plan.zone)
+            price = self._price(carrier, drift.found * MINUTE + np.arange(0, DAY, MINUTE))
             total = float(np.sum(price) / 60 * abs(drift.size)) if len(price) else np.nan
             cost = total if np.isfinite(total) else None
         return pl.DataFrame(

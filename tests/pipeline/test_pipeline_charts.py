@@ -72,6 +72,31 @@ def test_a_step_is_one_drift_with_onset_and_size_and_clears_on_return() -> None:
     assert blocks["state"].to_list()[:30] == ["in control"] * 30
 
 
+def test_a_deviation_is_priced_at_the_hours_it_had() -> None:
+    """A block's cost and CO2 are its residual's, by the tariff's bands of those hours and the factor in force."""
+    day, night = {"name": "day", "hours": ["08:00-20:00"], "price": 1.0}, 0.25
+    factor = {"carrier": "power", "quantity": "co2_location", "value": 0.5, "unit": "kg/kWh", "edition": "2023"}
+    described = plant(
+        {"kw": point("rate", "kW", carrier="power"), "free": point("rate", "kW")},
+        baselines={"kw": baseline("kw"), "free": baseline("free")},
+        tariffs=[{"carrier": "power", "unit": "kWh", "source": "s", "price": night, "bands": [day]}],
+        factors=[factor | {"source": "s"}],
+    )
+    run = Run(described)
+    run.tick(0)
+    for name in ("kw", "free"):
+        run.accept({**body(), "baseline": name})
+    for hour in range(24):
+        rows = [(name, hour * 60 + i, HOURLY + 8.0) for i in range(60) for name in ("kw", "free")]
+        run.read(rows, tick=hour * 60 + 61)
+    run.settle(24 * 60)
+    blocks = run.table("blocks").sort("start")
+    costs = blocks.filter(pl.col("baseline") == "kw")["cost"].to_list()
+    assert costs == pytest.approx([8 * (1.0 if 8 <= hour < 20 else night) for hour in range(24)], abs=1e-4)
+    assert blocks.filter(pl.col("baseline") == "kw")["co2"].to_list() == pytest.approx([4.0] * 24, abs=1e-4)
+    assert blocks.filter(pl.col("baseline") == "free").select("cost", "co2").unique().rows() == [(None, None)]
+
+
 def test_it_sounds_again_only_when_it_worsens() -> None:
     """A drift that grows by more than half is told as worse; it stays the same drift."""
     run, after = watched(60, {hour: 60.0 if hour < 45 else 160.0 for hour in range(20, 60)})
