@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import apprise
+
+# Apprise logs the parts of an address that it cannot read, secrets included; what fails is said by those who call it
+logging.getLogger("apprise").disabled = True
 
 CONSOLE = "console"
 LOG = "log"

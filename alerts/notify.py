@@ -41,6 +41,8 @@ _log = logging.getLogger("keepclean.alerts")
 class Notifier:
     """Tells the shift on duty; `submit` returns at once, a slow or dead address delays nothing but itself.
 
+    Where the description leaves telling to Grafana it tells nothing, nor what waited when that was decided.
+
     `folder` is the plant's data folder (ledger `alerts.sqlite`, log `alerts.log`), `base` the folder of the plant
     description, which `file:` addresses are relative to. `now_us` is plant time [µs UTC], `wall` real time [s].
     """
@@ -62,6 +64,7 @@ class Notifier:
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
+        self._left_to_grafana = plant.alarms is not None and plant.alarms.notify == "grafana"
 
     def submit(self, transitions: pl.DataFrame, drifts: pl.DataFrame) -> int:
         """Takes in transitions (table `alarms`) with the drifts they speak of (table `drift`); how many are to be told.
@@ -74,7 +77,7 @@ class Notifier:
         now = self.now_us()
         duty = routing.on_duty(self.plant, self.calendar, now)
         route = routing.route_of(self.plant, duty) if duty else None
-        if duty is None or route is None:
+        if duty is None or route is None or self._left_to_grafana:
             return 0
         for row in told.iter_rows(named=True):
             if row["drift"] not in details:
@@ -119,6 +122,8 @@ class Notifier:
 
     def work(self) -> int:
         """Sends everything that is due, local addresses first; how many messages went out."""
+        if self._left_to_grafana:
+            return 0
         with self._lock:
             waiting = self.outgoing.waiting()
         groups: dict[tuple[str, str, int], list[Entry]] = defaultdict(list)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import decode, lockstep, modbus, mqtt, pinned
+from benchmarks import decode, lockstep, modbus, mqtt, outbox, pinned
 
 
 class Sizes(NamedTuple):
@@ -29,9 +29,18 @@ class Sizes(NamedTuple):
     week: tuple[int, int, int, int] = (1_000, 100, 7, 10)
     history: tuple[int, int, int, int] = (1_000, 100, 14, 3)
     windows: tuple[int, int, int, int] = (200, 100, 31, 120)
+    outbox: tuple[int, int, int] = (1_000, 400, 5)
 
 
-SMALL = Sizes((200, 100, 120), (200, 100, 20), (100, 50, 2, 60), (100, 50, 3, 60), (200, 100, 1, 1), (40, 20, 31, 70))
+SMALL = Sizes(
+    (200, 100, 120),
+    (200, 100, 20),
+    (100, 50, 2, 60),
+    (100, 50, 3, 60),
+    (200, 100, 1, 1),
+    (40, 20, 31, 70),
+    (200, 100, 3),
+)
 
 
 def of_mqtt(_: Sizes) -> Iterator[str]:
@@ -118,6 +127,16 @@ def of_windows(sizes: Sizes) -> Iterator[str]:
     )
 
 
+def of_outbox(sizes: Sizes) -> Iterator[str]:
+    """From the store to a time-series server."""
+    found = outbox.measure(*sizes.outbox)
+    yield (
+        f"| {found['lines']:,} minute facts from the store to a time-series server | {found['ours_per_s']:,} lines/s"
+        f" | bare influxdb-client with ready-made lines {found['bare_per_s']:,} /s: {found['ratio']:.2f} ×; two days'"
+        f" backlog ({found['two_days']:,} lines) at the default pace {found['two_days_s']} s |"
+    )
+
+
 def _times(found: dict[str, Any]) -> str:
     return f"{found['p50_ms']:g} ms (p99 {found['p99_ms']:g}, max {found['max_ms']:g})"
 
@@ -130,6 +149,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[str]]] = {
     "flat": of_flat,
     "history": of_history,
     "windows": of_windows,
+    "outbox": of_outbox,
 }
 
 

@@ -9,6 +9,7 @@ from grafana_foundation_sdk.builders.common import (
     GraphThresholdsStyleConfig,
     LineStyle,
     ReduceDataOptions,
+    VizTextDisplayOptions,
 )
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
@@ -19,18 +20,58 @@ from grafana_foundation_sdk.models.common import (
     VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLinkType,
     DataTransformerConfig,
     DynamicConfigValue,
     Threshold,
     ThresholdsMode,
 )
 
-from dashboards import queries
+from dashboards import naming, queries, tables
+from dashboards.frame import Language, say, scope_titles, uid
 from dashboards.queries import SOURCE, Query, Target
-from plant.model import Kpi, Plant
+from plant.model import SITE, Kpi, Plant, Text
 
 GREEN, LIGHT, ORANGE, RED = "dark-green", "light-green", "orange", "dark-red"
 FINEST = "15m"
+KEPT = "${__url_time_range}&${site:queryparam}&${window:queryparam}"
+"""What a link takes along."""
+
+STATES = {
+    "open": Text(en="open", zh="未消除"),
+    "worse": Text(en="worse", zh="加重"),
+    "cleared": Text(en="cleared", zh="已消除"),
+}
+TEXTS = {
+    "unknown": Text(en="unknown", zh="未知"),
+    "scope": Text(en="scope {}", zh="范围 {}"),
+    "product": Text(en="product {}", zh="产品 {}"),
+    "allocated": Text(en="allocated by {} among {}", zh="按 {} 在 {} 间分摊"),
+    "peak": Text(en="highest quarter hour, as an amount per hour", zh="最高 15 分钟，按小时量计"),
+    "bound": Text(en="denominator no more than what {} allows", zh="分母不超过 {} 的允许值"),
+    "demand": Text(en="demand charge in windows of whole months only", zh="需量电费仅计入整月窗口"),
+    "baseline": Text(en="baseline year {:g} {}", zh="基准年 {:g} {}"),
+    "near": Text(en="near-term target {:g} {}", zh="近期目标 {:g} {}"),
+    "long": Text(en="long-term target {:g} {}", zh="远期目标 {:g} {}"),
+    "lower": Text(en="lower is better", zh="越低越好"),
+    "higher": Text(en="higher is better", zh="越高越好"),
+    "open": Text(en="open drifts", zh="未消除漂移"),
+    "expected": Text(en="expected", zh="预期"),
+    "drifts": Text(en="Drifts", zh="漂移"),
+    "open title": Text(en="Open drifts", zh="未消除的漂移"),
+    "cost": Text(en="Cost of open drifts a day", zh="未消除漂移的日损失"),
+    "cost of": Text(en="Cost of open drifts a day, by process unit", zh="各工序单元未消除漂移的日损失"),
+    "found": Text(en="found", zh="发现时间"),
+    "state": Text(en="state", zh="状态"),
+    "watched": Text(en="baseline", zh="基准模型"),
+    "unit": Text(en="process unit", zh="工序单元"),
+    "since": Text(en="since", zh="起点"),
+    "size": Text(en="size per hour", zh="每小时大小"),
+    "measure": Text(en="unit", zh="计量单位"),
+    "a day": Text(en="{} a day", zh="{}/天"),
+    "evidence": Text(en="evidence", zh="依据"),
+    "open unit": Text(en="Open the process unit", zh="打开工序单元看板"),
+}
 
 
 def pretty(unit: str) -> str:
@@ -58,28 +99,28 @@ def steps(kpi: Kpi) -> list[Threshold]:
     return [Threshold(None, RED), *map(Threshold, reversed(limits), (ORANGE, LIGHT, GREEN))]
 
 
-def describe(kpi: Kpi) -> str:
-    """Chinese title, scope, product, targets and what is peculiar to its formula, shown at the panel's corner."""
-    parts = [kpi.title.zh, f"scope {kpi.scope}"]
+def describe(plant: Plant, name: str, language: Language) -> str:
+    """Scope, product, targets and what is peculiar to a KPI's formula, shown at the panel's corner."""
+    kpi = plant.kpis[name]
+
+    def text(key: str, *values: object) -> str:
+        return say(TEXTS[key], language).format(*values)
+
+    parts = [say(kpi.title, "en" if language == "zh" else "zh"), text("scope", kpi.scope)]
     if kpi.product:
-        parts.append(f"product {kpi.product}")
+        parts.append(text("product", kpi.product))
     if kpi.allocate:
-        parts.append(f"allocated by {', '.join(kpi.allocate.by)} among {', '.join(kpi.allocate.among)}")
+        parts.append(text("allocated", ", ".join(kpi.allocate.by), ", ".join(kpi.allocate.among)))
     if kpi.peak:
-        parts.append("highest quarter hour, as an amount per hour")
+        parts.append(text("peak"))
     if kpi.no_more_than:
-        bounds = ", ".join(term.point for term in kpi.no_more_than)
-        parts.append(f"denominator no more than what {bounds} allows")
+        parts.append(text("bound", ", ".join(term.point for term in kpi.no_more_than)))
     if any(term.as_ == "demand" for term in kpi.terms()):
-        parts.append("demand charge in windows of whole months only")
+        parts.append(text("demand"))
     if kpi.target:
         target, unit = kpi.target, pretty(kpi.unit)
-        parts += [
-            f"baseline year {target.baseline:g} {unit}",
-            f"near-term target {target.near_term:g} {unit}",
-            f"long-term target {target.long_term:g} {unit}",
-            f"{kpi.better} is better",
-        ]
+        limits = (("baseline", target.baseline), ("near", target.near_term), ("long", target.long_term))
+        parts += [*(text(key, value, unit) for key, value in limits), text(kpi.better)]
     return " · ".join(parts)
 
 
@@ -98,45 +139,59 @@ def watching(plant: Plant, name: str) -> list[str]:
     ]
 
 
-def tile(plant: Plant, name: str) -> stat.Panel:
+def tile(plant: Plant, name: str, language: Language) -> stat.Panel:
     """A KPI now: its newest value against the targets, its trend, and whether a drift stands behind it."""
-    kpi, site = plant.kpis[name], plant.site.id
+    kpi = plant.kpis[name]
     panel = (
         stat.Panel()
-        .title(kpi.title.en)
-        .description(describe(kpi))
+        .title(say(kpi.title, language))
+        .description(describe(plant, name, language))
         .datasource(SOURCE)
         .unit(grafana_unit(kpi.unit))
         .decimals(kpi.decimals)
-        .thresholds(_absolute(steps(kpi)))
-        .no_value("unknown")
+        .thresholds(absolute(steps(kpi)))
+        .no_value(say(TEXTS["unknown"], language))
         .interval(FINEST)
         .graph_mode(BigValueGraphMode.AREA)
         .color_mode(BigValueColorMode.VALUE)
         .text_mode(BigValueTextMode.VALUE_AND_NAME)
+        .text(VizTextDisplayOptions().title_size(12).value_size(24))
         .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
         .height(5)
         .span(4)
-        .with_target(Target(Query(queries.latest(site, name), alias="$window")))
+        .with_target(Target(Query(queries.latest(name), alias="$window")))
     )
+    if kpi.scope != SITE:
+        panel.links([unit_link(plant, kpi.scope, language)])
     watches = watching(plant, name)
     if watches:
-        panel.with_target(Target(Query(queries.open_drifts(site, watches), alias="open drifts", ref="B")))
-        panel.override_by_name("open drifts", _count())
+        open_drifts = say(TEXTS["open"], language)
+        panel.with_target(Target(Query(queries.open_drifts(watches), alias=open_drifts, ref="B")))
+        panel.override_by_name(open_drifts, count())
     return panel
 
 
-def course(plant: Plant, name: str) -> timeseries.Panel:
+def unit_link(plant: Plant, scope: str, language: Language) -> dashboard.DashboardLink:
+    """One click from a panel to the board of a process unit, over the same time."""
+    return (
+        dashboard.DashboardLink(say(TEXTS["open unit"], language))
+        .type(DashboardLinkType.LINK)
+        .url(f"/d/{uid(plant, 'unit', language, scope)}?{KEPT}")
+    )
+
+
+def course(plant: Plant, name: str, language: Language) -> timeseries.Panel:
     """A KPI over time by scope, what this production should have needed, and the lines of its targets."""
-    kpi, site = plant.kpis[name], plant.site.id
+    kpi = plant.kpis[name]
+    expected = f"$tag_scope {say(TEXTS['expected'], language)}"
     return (
         timeseries.Panel()
-        .title(f"{kpi.title.en} [{pretty(kpi.unit)}]")
-        .description(describe(kpi))
+        .title(f"{say(kpi.title, language)} [{pretty(kpi.unit)}]")
+        .description(describe(plant, name, language))
         .datasource(SOURCE)
         .unit(grafana_unit(kpi.unit))
         .decimals(kpi.decimals)
-        .thresholds(_absolute(steps(kpi)))
+        .thresholds(absolute(steps(kpi)))
         .thresholds_style(GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
         .interval(FINEST)
         .line_width(1.5)
@@ -144,80 +199,90 @@ def course(plant: Plant, name: str) -> timeseries.Panel:
         .span_nulls(False)
         .height(8)
         .span(12)
-        .with_target(Target(Query(queries.course(site, name), alias="$tag_scope")))
-        .with_target(Target(Query(queries.course(site, name, "expected"), alias="$tag_scope expected", ref="B")))
+        .with_target(Target(Query(queries.course(name), alias="$tag_scope")))
+        .with_target(Target(Query(queries.course(name, "expected"), alias=expected, ref="B")))
         .override_by_query("B", [DynamicConfigValue("custom.lineStyle", LineStyle().fill("dash").dash([6, 6]).build())])
     )
 
 
-def drift_count(plant: Plant) -> stat.Panel:
+def drift_count(plant: Plant, language: Language) -> stat.Panel:
     """How many drifts are open."""
-    panel = _figure("Open drifts").with_target(Target(Query(queries.open_drifts(plant.site.id), alias="open drifts")))
-    return panel.override_by_name("open drifts", _count())
+    name = say(TEXTS["open"], language)
+    panel = figure(say(TEXTS["open title"], language)).with_target(Target(Query(queries.open_drifts(), alias=name)))
+    return panel.override_by_name(name, count())
 
 
-def drift_cost(plant: Plant) -> stat.Panel:
+def drift_cost(plant: Plant, language: Language) -> stat.Panel:
     """What the open drifts cost a day."""
     return (
-        _figure("Cost of open drifts a day")
+        figure(say(TEXTS["cost"], language))
         .unit(f"suffix:{plant.site.currency}")
         .decimals(0)
-        .thresholds(_absolute([Threshold(None, GREEN), Threshold(1.0, RED)]))
-        .with_target(Target(Query(queries.open_cost(plant.site.id), alias="cost")))
+        .thresholds(absolute([Threshold(None, GREEN), Threshold(1.0, RED)]))
+        .with_target(Target(Query(queries.open_cost(), alias="cost")))
     )
 
 
-def drift_cost_by_scope(plant: Plant) -> bargauge.Panel:
+def drift_cost_by_scope(plant: Plant, language: Language) -> bargauge.Panel:
     """Where the money of the open drifts is lost."""
-    return (
+    panel = (
         bargauge.Panel()
-        .title("Cost of open drifts a day, by process unit")
+        .title(say(TEXTS["cost of"], language))
         .datasource(SOURCE)
         .unit(f"suffix:{plant.site.currency}")
         .decimals(0)
         .no_value("0")
+        .min(0)
         .orientation(VizOrientation.HORIZONTAL)
         .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(_absolute([Threshold(None, GREEN), Threshold(1.0, RED)]))
+        .thresholds(absolute([Threshold(None, GREEN), Threshold(1.0, RED)]))
         .height(5)
-        .span(16)
-        .with_target(Target(Query(queries.open_cost(plant.site.id, by_scope=True), alias="$tag_scope")))
+        .span(8)
+        .with_target(Target(Query(queries.open_cost(by_scope=True), alias="$tag_scope")))
     )
+    return naming.series(panel, scope_titles(plant, language))
 
 
-def drift_table(plant: Plant) -> table.Panel:
+def drift_table(plant: Plant, language: Language) -> table.Panel:
     """The drifts with size, cost, onset and evidence."""
-    names = {
+    keys = {
         "Time": "found",
         "state": "state",
-        "kpi": "baseline",
-        "scope": "process unit",
+        "kpi": "watched",
+        "scope": "unit",
         "onset": "since",
-        "size_per_hour": "size per hour",
-        "unit": "unit",
-        "cost_per_day": f"{plant.site.currency} a day",
+        "size_per_hour": "size",
+        "unit": "measure",
+        "cost_per_day": "a day",
         "evidence": "evidence",
     }
+    names = {column: say(TEXTS[key], language).format(plant.site.currency) for column, key in keys.items()}
     order = {name: number for number, name in enumerate(names)}
     return (
         table.Panel()
-        .title("Drifts")
+        .title(say(TEXTS["drifts"], language))
         .datasource(SOURCE)
         .with_transformation(
             DataTransformerConfig(
                 "organize", options={"indexByName": order, "renameByName": names, "excludeByName": {}}
             )
         )
-        .override_by_name("since", [DynamicConfigValue("unit", "dateTimeAsIso")])
-        .override_by_name("size per hour", [DynamicConfigValue("decimals", 2)])
+        .override_by_name(names["Time"], [DynamicConfigValue("unit", "dateTimeAsIso"), tables.wide(170)])
+        .override_by_name(names["onset"], [DynamicConfigValue("unit", "dateTimeAsIso"), tables.wide(170)])
+        .override_by_name(names["state"], [naming.mapped(naming.said(STATES, language))])
+        .override_by_name(names["kpi"], [naming.mapped(naming.watch_titles(plant, language)), tables.wide(180)])
+        .override_by_name(names["scope"], [naming.mapped(scope_titles(plant, language)), tables.wide(160)])
+        .override_by_name(names["evidence"], [tables.wide(260)])
+        .override_by_name(names["size_per_hour"], [DynamicConfigValue("decimals", 2)])
         .override_by_name(names["cost_per_day"], [DynamicConfigValue("decimals", 0)])
         .height(8)
         .span(24)
-        .with_target(Target(Query(queries.drift_list(plant.site.id), form="table")))
+        .with_target(Target(Query(queries.drift_list(), form="table")))
     )
 
 
-def _figure(title: str) -> stat.Panel:
+def figure(title: str) -> stat.Panel:
+    """One number; 0 where nothing is found."""
     return (
         stat.Panel()
         .title(title)
@@ -231,12 +296,14 @@ def _figure(title: str) -> stat.Panel:
     )
 
 
-def _absolute(found: list[Threshold]) -> dashboard.ThresholdsConfig:
+def absolute(found: list[Threshold]) -> dashboard.ThresholdsConfig:
+    """Thresholds in the unit of the value."""
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
 
 
-def _count() -> list[DynamicConfigValue]:
-    colours = _absolute([Threshold(None, GREEN), Threshold(1.0, RED)]).build()
+def count() -> list[DynamicConfigValue]:
+    """How a number of drifts is shown: red as soon as there is one."""
+    colours = absolute([Threshold(None, GREEN), Threshold(1.0, RED)]).build()
     return [
         DynamicConfigValue("unit", "none"),
         DynamicConfigValue("decimals", 0),

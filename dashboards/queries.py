@@ -1,13 +1,13 @@
 """The InfluxQL of the boards; every query names the site, asks for valid results and bounds the time.
 
-Grafana fills in `$scope`, `$window`, `$__interval`, `$timeFilter`, `${__from}` and `${__to}` (milliseconds).
+Grafana fills in `$site`, `$unit`, `$window`, `$__interval`, `$timeFilter`, `${__from}` and `${__to}` (milliseconds).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
@@ -51,48 +51,91 @@ class Target(Builder[Dataquery]):
         return self.query
 
 
-def course(site: str, kpi: str, column: str = "value") -> str:
-    """A KPI's `column` over time, one series a scope."""
+SITES = 'SHOW TAG VALUES FROM "kpi" WITH KEY = "site"'
+ALL = '"site" =~ /^$site$/ AND "valid"=1'
+"""What every query asks for: the plant looked at, and results that stand."""
+
+
+def course(kpi: str, column: str = "value") -> str:
+    """A KPI's `column` over time in the window chosen, one series a scope and product."""
     return (
-        f'SELECT last("{column}") AS "{column}" FROM "kpi" WHERE "site"=\'{site}\' AND "kpi"=\'{kpi}\''
-        ' AND "window"=\'$window\' AND "scope" =~ /^$scope$/ AND "valid"=1 AND $timeFilter'
+        f'SELECT last("{column}") AS "{column}" FROM "kpi" WHERE {ALL} AND "kpi"=\'{kpi}\''
+        ' AND "window"=\'$window\' AND "scope" =~ /^$unit$/ AND $timeFilter'
         ' GROUP BY time($__interval),"scope" fill(null)'
     )
 
 
-def latest(site: str, kpi: str) -> str:
+def latest(kpi: str) -> str:
     """A KPI's newest value with the course that led there, whatever scopes are chosen."""
     return (
-        f'SELECT last("value") AS "value" FROM "kpi" WHERE "site"=\'{site}\' AND "kpi"=\'{kpi}\''
-        ' AND "window"=\'$window\' AND "valid"=1 AND $timeFilter GROUP BY time($__interval) fill(none)'
+        f'SELECT last("value") AS "value" FROM "kpi" WHERE {ALL} AND "kpi"=\'{kpi}\''
+        " AND \"window\"='$window' AND $timeFilter GROUP BY time($__interval) fill(none)"
     )
 
 
-def open_drifts(site: str, baselines: Sequence[str] = ()) -> str:
+def open_drifts(baselines: Sequence[str] = ()) -> str:
     """How many drifts are open: of the baselines named, or of all."""
-    return f'SELECT sum("open") AS "open drifts" FROM "drift" WHERE {_standing(site, baselines)}'
+    return f'SELECT sum("open") AS "open drifts" FROM "drift" WHERE {_standing(baselines)}'
 
 
-def open_cost(site: str, by_scope: bool = False) -> str:
+def open_cost(by_scope: bool = False) -> str:
     """What the open drifts cost a day, in all or by scope."""
     group = ' GROUP BY "scope"' if by_scope else ""
-    return f'SELECT sum("cost_per_day") AS "cost" FROM "drift" WHERE {_standing(site)} AND "open"=1{group}'
+    return f'SELECT sum("cost_per_day") AS "cost" FROM "drift" WHERE {_standing()} AND "open"=1{group}'
 
 
-def drift_list(site: str) -> str:
+def drifting(column: str) -> str:
+    """The sum of a block's column (cost, co2) over the blocks in which a drift stands."""
+    return f'SELECT sum("{column}") AS "{column}" FROM "blocks" WHERE {ALL} AND "state"=\'drift\' AND $timeFilter'
+
+
+def hourly_amounts(points: Sequence[str]) -> str:
+    """The amounts of points by the hour (by what the range shown allows); an hour without any is a gap."""
+    names = " OR ".join(f"\"point\"='{name}'" for name in points)
+    return (
+        f'SELECT sum("amount") AS "amount" FROM "facts" WHERE {ALL} AND ({names}) AND $timeFilter'
+        ' GROUP BY time($__interval),"point" fill(null)'
+    )
+
+
+def drift_list() -> str:
     """The drifts, newest first, as a table; onset in milliseconds."""
     return (
         'SELECT "state", "kpi", "scope", "onset" / 1000 AS "onset", "size_per_hour", "unit", "cost_per_day", "evidence"'
-        f' FROM "drift" WHERE {_standing(site)} AND "scope" =~ /^$scope$/ ORDER BY time DESC LIMIT 100'
+        f' FROM "drift" WHERE {_standing()} AND "scope" =~ /^$unit$/ ORDER BY time DESC LIMIT 100'
     )
 
 
-def drift_marks(site: str) -> str:
-    """The drifts found in the range shown, as annotations."""
-    return f'SELECT "evidence", "kpi" FROM "drift" WHERE "site"=\'{site}\' AND "valid"=1 AND $timeFilter'
+def drift_marks(scope: str = "") -> dict[str, Any]:
+    """The drifts found in the range shown, as an annotation: of process units (a|b), or of all."""
+    only = f' AND "scope" =~ /^({scope})$/' if scope else ""
+    query = f'SELECT "evidence", "kpi", "state" FROM "drift" WHERE {ALL}{only} AND $timeFilter'
+    return _annotation(query, "evidence", "kpi,state")
 
 
-def _standing(site: str, baselines: Sequence[str] = ()) -> str:
+def alarm_marks(scope: str = "") -> dict[str, Any]:
+    """The alarms raised in the range shown, as an annotation."""
+    only = f' AND "scope" =~ /^({scope})$/' if scope else ""
+    query = (
+        f'SELECT "note", "alarm", "priority" FROM "alarms" WHERE {ALL}{only} AND "to_state"=\'unacknowledged\''
+        " AND $timeFilter"
+    )
+    return _annotation(query, "alarm", "priority")
+
+
+def option_marks(title: str) -> dict[str, Any]:
+    """The options commissioned in the range shown, as an annotation; `title` is the field of the board's language."""
+    return _annotation(f'SELECT "{title}", "option" FROM "options" WHERE {ALL} AND $timeFilter', title, "option")
+
+
+MARKS: dict[str, Callable[[str], dict[str, Any]]] = {"drift": drift_marks, "alarm": alarm_marks, "option": option_marks}
+
+
+def _annotation(query: str, text: str, tags: str) -> dict[str, Any]:
+    return {"query": query, "rawQuery": True, "textColumn": text, "tagsColumn": tags, "fromAnnotations": True}
+
+
+def _standing(baselines: Sequence[str] = ()) -> str:
     names = " OR ".join(f"\"kpi\"='{name}'" for name in baselines)
     only = f" AND ({names})" if names else ""
-    return f'"site"=\'{site}\' AND "valid"=1{only} AND {STANDING}'
+    return f"{ALL}{only} AND {STANDING}"

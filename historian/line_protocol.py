@@ -7,16 +7,21 @@ for `valid=1`. VictoriaMetrics answers 204 to garbage, so nothing leaves that `i
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
 
+from plant.calendar import Calendar
+from plant.clock import to_us
+from plant.model import WEEKDAYS, Plant
+
 TEXT_MAX = 2000
 _TAG = r"(?:[^\s,=\\]|\\[,= ])+"
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_FIELD = rf'[a-z_]+=(?:{_NUMBER}|-?\d+i|true|false|"(?:[^"\\\n]|\\["\\])*")'
+_FIELD = rf'[a-z][a-z0-9_]*=(?:{_NUMBER}|-?\d+i|true|false|"(?:[^"\\\n]|\\["\\])*")'
 LINE = rf"^[a-z_]+(?:,[a-z_]+={_TAG})* {_FIELD}(?:,{_FIELD})* -?\d{{1,19}}$"
 
 
@@ -42,14 +47,14 @@ class Form:
 FORMS: dict[str, Form] = {
     "facts": Form(
         "minute",
-        ("point",),
+        ("point", "scope"),
         floats=("amount", "mean", "min", "max", "last", "coverage", "estimated"),
         texts=("unit", "quality"),
         valid=lambda: _finite("amount") | _finite("mean"),
     ),
     "kpi": Form(
         "end",
-        ("kpi", "scope", "product", "window"),
+        ("kpi", "scope", "product", "window", "shift", "weekday"),
         floats=(
             "value",
             "low",
@@ -65,6 +70,14 @@ FORMS: dict[str, Form] = {
         booleans=("settled",),
         instants=("start",),
         valid=lambda: _finite("value"),
+    ),
+    "blocks": Form(
+        "end",
+        ("baseline", "scope"),
+        floats=("actual", "expected", "residual", "cost", "co2", "z", "chart", "limit", "cumulative", "coverage"),
+        texts=("unit", "state"),
+        instants=("start",),
+        valid=lambda: _finite("residual"),
     ),
     "drift": Form(
         "found",
@@ -82,21 +95,27 @@ FORMS: dict[str, Form] = {
         texts=("alarm", "drift", "from_state", "by", "note"),
         apart="alarm",
     ),
-    "notices": Form("start", ("point", "finding"), texts=("evidence",), instants=("end",)),
+    "notices": Form(
+        "start", ("point", "scope", "finding"), texts=("name", "evidence"), instants=("end",), apart="name"
+    ),
 }
 
 
-def lines(table: str, frame: pl.DataFrame, site: str) -> pl.Series:
-    """A line for each row of a table's frame, in order; `site` becomes the tag that keeps plants apart.
+def lines(table: str, frame: pl.DataFrame, plant: Plant) -> pl.Series:
+    """A line for each row of a table's frame, in order; the site's id is the tag that keeps plants apart.
 
-    >>> frame = pl.DataFrame({"point": ["a b"], "start": [1], "end": [2], "finding": ["flat"], "evidence": ["24 h"]})
-    >>> frame = frame.with_columns(pl.col("start", "end").cast(pl.Datetime("us", "UTC")))
-    >>> lines("notices", frame, "works")[0]
-    'notices,site=works,point=a\\\\ b,finding=flat evidence="24 h",end=2i,valid=1i 1000'
+    A point's process unit, and the name and weekday of the shift that a row of window `shift` is of, become tags too.
+
+    >>> from pathlib import Path
+    >>> from plant.load import load
+    >>> row = {"point": "city_water", "start": 1, "end": 2, "finding": "flat", "evidence": "1 h"}
+    >>> frame = pl.DataFrame([row]).with_columns(pl.col("start", "end").cast(pl.Datetime("us", "UTC")))
+    >>> lines("notices", frame, load(Path("examples/electroplating/plant.yaml")))[0]
+    'notices,site=haining-plating,point=city_water,scope=site,finding=flat evidence="1 h",end=2i,valid=1i 1000'
     """
     form = FORMS[table]
-    frame = _nanoseconds(frame, form)
-    tags = [_tag("site", pl.lit(site)), *(_tag(name, pl.col(name)) for name in form.tags)]
+    frame = _nanoseconds(_placed(frame, form, plant), form)
+    tags = [_tag("site", pl.lit(plant.site.id)), *(_tag(name, pl.col(name)) for name in form.tags)]
     fields = [
         *(_float(name) for name in form.floats),
         *(_text(name) for name in form.texts),
@@ -115,9 +134,84 @@ def lines(table: str, frame: pl.DataFrame, site: str) -> pl.Series:
     return frame.select(line.alias("line"))["line"]
 
 
+def option_lines(plant: Plant) -> list[str]:
+    """A line of measurement `options` for each option of the audit, at the local midnight of its commissioning.
+
+    What boards mark: tags option and scope, fields title, title_zh, promised and unit.
+    """
+    if not plant.options:
+        return []
+    calendar = Calendar(plant)
+    rows = [
+        (
+            name,
+            one.scope,
+            one.title.en,
+            one.title.zh,
+            one.promised,
+            one.promised_unit,
+            calendar.midnight(one.commissioned),
+        )
+        for name, one in plant.options.items()
+    ]
+    columns = ["option", "scope", "title", "title_zh", "promised", "unit", "time"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row").with_columns(pl.lit(plant.site.id).alias("site"))
+    tags = [_tag(name, pl.col(name)) for name in ("site", "option", "scope")]
+    fields = [_text("title"), _text("title_zh"), _float("promised"), _text("unit"), _flag("valid", pl.lit(True))]
+    line = pl.format(
+        "options{} {} {}",
+        pl.concat_str(tags, ignore_nulls=True),
+        pl.concat_str(fields, separator=",", ignore_nulls=True),
+        pl.col("time") * 1000,
+    )
+    return frame.select(line.alias("line"))["line"].to_list()
+
+
+def withdrawn(line: str) -> str:
+    """The line that takes the place of one whose row is gone.
+
+    >>> withdrawn('options,site=works,option=lids title="Lids",valid=1i 1000')
+    'options,site=works,option=lids valid=0i 1000'
+    """
+    series = re.split(r"(?<!\\) ", line, maxsplit=1)[0]
+    return f"{series} valid=0i {line.rsplit(' ', 1)[1]}"
+
+
 def is_line(found: pl.Series) -> pl.Series:
     """Whether each string is a line that every server reads as we mean it."""
     return found.str.contains(LINE).fill_null(False)
+
+
+def _placed(frame: pl.DataFrame, form: Form, plant: Plant) -> pl.DataFrame:
+    """With the tags that follow from the description."""
+    if "scope" in form.tags and "scope" not in frame.columns:
+        scopes = {name: point.unit_of for name, point in plant.points.items()}
+        frame = frame.with_columns(
+            pl.col("point").replace_strict(scopes, default="", return_dtype=pl.String).alias("scope")
+        )
+    if "finding" in form.tags:
+        # a correction's name is no tag: there may be any number
+        name = pl.col("finding").str.extract("^correction (.+)$")
+        finding = pl.when(name.is_null()).then("finding").otherwise(pl.lit("correction"))
+        frame = frame.with_columns(name.alias("name"), finding.alias("finding"))
+    if "weekday" in form.tags:
+        frame = frame.with_columns(pl.lit("").alias("shift"), pl.lit("").alias("weekday"))
+        of_shift = frame.filter(pl.col("window") == "shift")["start"].drop_nulls().unique()
+        if len(of_shift):
+            calendar = Calendar(plant)
+            starts = [to_us(start) for start in of_shift]
+            found = pl.DataFrame(
+                {
+                    "start": of_shift,
+                    "shift": [period.name if (period := calendar.shift(start)) else "" for start in starts],
+                    "weekday": [WEEKDAYS[calendar.local(start).weekday()] for start in starts],
+                }
+            ).with_columns(pl.lit("shift").alias("window"))
+            frame = frame.drop("shift", "weekday").join(
+                found, on=["window", "start"], how="left", maintain_order="left"
+            )
+            frame = frame.with_columns(pl.col("shift", "weekday").fill_null(""))
+    return frame
 
 
 def _nanoseconds(frame: pl.DataFrame, form: Form) -> pl.DataFrame:

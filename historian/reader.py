@@ -16,7 +16,7 @@ import polars as pl
 
 from historian import rows
 from historian.compact import CLOSING, fold, read_latest
-from historian.following import after
+from historian.following import after, part
 from historian.keys import newest, ordered
 from historian.parts import day_number
 from historian.rows import KEPT_IN_ROWS, from_sql
@@ -163,6 +163,10 @@ class Reader:
         Fewer than `limit` are all there are; else all rows of the revisions below the last row's are among them.
         """
         return after(self._sources, TABLES[name], revision, limit)
+
+    def part(self, name: str, revision: int, since_us: int, limit: int) -> tuple[pl.DataFrame, int | None]:
+        """About `limit` rows of one revision from a time on, oldest first, and from when on there may be more."""
+        return part(self._sources, TABLES[name], revision, since_us, limit)
 
     def damaged(self) -> list[str]:
         """What this reader met that cannot be read any more and was left out, in words."""

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from historian.tables import TABLES
-from monitor import cli_acts, cli_first
+from monitor import cli_acts, cli_first, cli_grafana, cli_influx
 from monitor.describe import Described
 from monitor.options import DataFolder, PlantFile, data_of, local_time, sound
 from monitor.terminal import err, fail, out
@@ -34,9 +34,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Streaming plant-data monitor that keeps cleaner production going after the auditors have left.",
 )
-grafana = typer.Typer(no_args_is_help=True, help="Grafana boards as code.")
-app.add_typer(grafana, name="grafana")
-
 
 Port = Annotated[int, typer.Option(help="Port of the built-in page; a busy one takes the next.")]
 BrokerUrl = Annotated[str | None, typer.Option("--broker", help="Another MQTT broker than the description's.")]
@@ -47,6 +44,8 @@ EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "electroplating"
 
 cli_first.register(app)
 cli_acts.register(app)
+cli_influx.register(app)
+cli_grafana.register(app)
 
 
 @app.command()
@@ -281,17 +280,6 @@ def audit(
     # a list of drifts is one text in a spreadsheet's cell
     flat = found[table].with_columns(_joined(found[table]))
     _write(flat, form, None)
-
-
-@grafana.command("files")
-def grafana_files(
-    plant: PlantFile, folder: Annotated[Path, typer.Option("--out", help="Where the provisioning files go.")]
-) -> None:
-    """Write boards and data source as provisioning files."""
-    from dashboards import files as boards
-
-    for path in boards.write(sound(plant).plant, folder):
-        out.print(str(path), highlight=False)
 
 
 @app.command(hidden=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import alerts.check
 import collectors.check
+import dashboards.contacts
 from pipeline.plans import PlantPlan, compile_plant
 from plant.errors import ConfigurationError
 from plant.load import inspect, plant_hash, read_text
@@ -40,10 +41,12 @@ def describe(path: Path) -> Described:
 def described(text: str, path: Path) -> Described:
     """As `describe`, of a text that stands, or is to stand, in a file."""
     sound, document = inspect(text, path)
+    addressed = _addressed(sound)
     faults = {
         *document.faults,
         *collectors.check.check(sound, path, document.line),
-        *alerts.check.check(_addressed(sound), path, document.line),
+        *alerts.check.check(addressed, path, document.line),
+        *dashboards.contacts.check(addressed, path, document.line),
     }
     if faults:
         raise ConfigurationError(list(faults))
@@ -55,4 +58,5 @@ def described(text: str, path: Path) -> Described:
 def _addressed(plant: Plant) -> Plant:
     """A plant with those alarm routes only whose addresses are sound, for a check that asks for nothing else."""
     routes = {name: route for name, route in getattr(plant.alarms, "routes", {}).items() if hasattr(route, "to")}
-    return plant.model_copy(update={"alarms": Alarms.model_construct(routes=routes)})
+    notify = getattr(plant.alarms, "notify", "keepclean")
+    return plant.model_copy(update={"alarms": Alarms.model_construct(routes=routes, notify=notify)})

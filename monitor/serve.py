@@ -155,7 +155,7 @@ class Forwarder(threading.Thread):
         assert described.plant.influx is not None
         reader = Reader(data)
         write = influx_writer(described.plant.influx, described.folder)
-        self._outbox = Outbox(described.plant, data, reader.after, write)
+        self._outbox = Outbox(described.plant, data, reader, write, pace=described.plant.influx.catch_up)
         self._journal = Journal(data / "journal")
 
     def run(self) -> None:

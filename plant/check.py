@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from plant import (
+    check_balances,
     check_calendar,
     check_carriers,
     check_kpis,
@@ -29,6 +30,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
     check_units.check,
     check_terms.check,
     check_kpis.check,
+    check_balances.check,
     check_carriers.check,
     check_made_of.check,
     check_tariffs.check,

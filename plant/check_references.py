@@ -98,7 +98,7 @@ def _references(plant: Plant) -> Iterator[_Reference]:
 
 
 def _results(plant: Plant) -> Iterator[_Reference]:
-    """References of what is computed: KPIs, baselines, options."""
+    """References of what is computed: KPIs, balances, baselines, options."""
     for name, kpi in plant.kpis.items():
         yield ("kpis", name, "scope"), "scopes", getattr(kpi, "scope", None)
         yield ("kpis", name, "product"), "products", getattr(kpi, "product", None)
@@ -110,6 +110,14 @@ def _results(plant: Plant) -> Iterator[_Reference]:
             for index, term in enumerate(getattr(kpi, side, ())):
                 for key, point in named_points(term):
                     yield ("kpis", name, side, index, key), "points", point
+    for name, balance in plant.balances.items():
+        yield ("balances", name, "scope"), "scopes", getattr(balance, "scope", None)
+        for side, field in (("in", "in_"), ("out", "out"), ("estimated", "estimated")):
+            for index, term in enumerate(getattr(balance, field, ())):
+                for key, point in named_points(term):
+                    yield ("balances", name, side, index, key), "points", point
+        for index, point in enumerate(getattr(balance, "stock", ())):
+            yield ("balances", name, "stock", index), "points", point
     for name, baseline in plant.baselines.items():
         yield ("baselines", name, "scope"), "scopes", getattr(baseline, "scope", None)
         yield ("baselines", name, "response"), "points", getattr(baseline, "response", None)

@@ -77,13 +77,14 @@ def check(draft: Draft) -> Iterator[Fault]:
             if side == "numerator" and not terms:
                 before.append(draft.fault(("kpis", name, side), f"kpis.{name}.numerator: is empty", "name a point"))
             for index, term in enumerate(terms):
-                before.extend(tolerant(_term(draft, ("kpis", name, side, index), term)))
+                before.extend(tolerant(sound_term(draft, ("kpis", name, side, index), term)))
         yield from before
         if not before:
             yield from tolerant(_formula(draft, name, kpi))
 
 
-def _term(draft: Draft, where: Where, term: Term) -> Iterator[Fault]:
+def sound_term(draft: Draft, where: Where, term: Term) -> Iterator[Fault]:
+    """What one term lacks or misuses."""
     label = ".".join(str(step) for step in where)
     needs = _NEEDS.get(term.as_, ())
     given = {_key(field) for field in term.model_fields_set} - {"point", "as", "times"}
@@ -160,7 +161,7 @@ def _has(draft: Draft, carrier: str, quantity: str) -> bool:
 def _formula(draft: Draft, name: str, kpi: Kpi) -> Iterator[Fault]:
     sides: list[str] = []
     for side, terms in (("numerator", kpi.numerator), ("denominator", kpi.denominator)):
-        units = [_natural(draft, term) for term in terms]
+        units = [term_unit(draft, term) for term in terms]
         if any(unit is None or not known(unit) for unit in units):
             return
         faults = list(_sum(draft, ("kpis", name, side), terms, [unit or "1" for unit in units]))
@@ -191,7 +192,7 @@ def _bound(draft: Draft, name: str, kpi: Kpi, denominator: str) -> Iterator[Faul
     """What a denominator counts for at most must be of its unit."""
     for index, term in enumerate(kpi.no_more_than):
         where = ("kpis", name, "no_more_than", index)
-        unit = _natural(draft, term)
+        unit = term_unit(draft, term)
         if unit is not None and known(unit) and kpi.denominator and not same(unit, denominator):
             message = f"kpis.{name}.no_more_than.{index}: {unit} bounds no {denominator}"
             yield draft.fault(where, message, "give both in one unit")
@@ -212,7 +213,8 @@ def _sum(draft: Draft, where: Where, terms: list[Term], units: list[str]) -> Ite
             yield draft.fault((*where, index), message, f"write 'times: {size * terms[0].times:.12g}' in this term")
 
 
-def _natural(draft: Draft, term: Term) -> str | None:
+def term_unit(draft: Draft, term: Term) -> str | None:
+    """The unit in which a term comes; None when its point has no sound one."""
     if term.as_ in _PRICED:
         return draft.plant.site.currency
     if term.as_ in _NATURAL:

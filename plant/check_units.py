@@ -79,6 +79,7 @@ def _units(plant: Plant) -> Iterator[tuple[Where, str]]:
         ("points", "unit", plant.points),
         ("products", "unit", plant.products),
         ("kpis", "unit", plant.kpis),
+        ("balances", "unit", plant.balances),
         ("options", "promised_unit", plant.options),
     )
     for block, field, entries in blocks:

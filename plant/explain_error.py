@@ -50,6 +50,8 @@ _LENGTHS = {
     "period": "a period needs two dates, as [2026-01-01, 2026-12-31]",
     "range": "write the lowest and the highest value, as [0, 100]",
     "per_hour": "write the lowest and the highest amount of an hour, as [0, 100]",
+    "in": "name at least one point, as [{point: city_water}]",
+    "out": "name at least one point, as [{point: wastewater}]",
 }
 _LIMITS = {
     "greater_than": "a number above {:g}",

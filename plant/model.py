@@ -7,13 +7,14 @@ needs two blocks is checked in `plant.check`. Names of points, units, devices an
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from plant.block import SITE, WEEKDAYS, Block, ClockTime, Name, Seconds, Text, Title, Weekday, YearDay
 from plant.model_computed import (
     Allocation,
+    Balance,
     Band,
     Baseline,
     Carrier,
@@ -49,6 +50,7 @@ __all__ = [
     "Alarms",
     "Allocation",
     "Audit",
+    "Balance",
     "Band",
     "Baseline",
     "Block",
@@ -151,11 +153,15 @@ class Route(Block):
 
 
 class Alarms(Block):
-    """How many alarms a person is asked to bear, and where they go."""
+    """How many alarms a person is asked to bear, and where they go.
+
+    `notify` says who tells: `keepclean` itself, or `grafana` by its alert rules; never both.
+    """
 
     false_alarms_per_30_days: Annotated[float, Field(gt=0)] = 2.0
     per_shift: Annotated[int, Field(ge=1)] = 5
     respond_within: Seconds = 4 * 3600.0
+    notify: Literal["keepclean", "grafana"] = "keepclean"
     routes: dict[Name, Route]
 
 
@@ -186,12 +192,24 @@ class Plant(Block):
     factors: list[Factor] = Field(default=[])
     tariffs: list[Tariff] = Field(default=[])
     kpis: dict[Name, Kpi] = Field(default={})
+    balances: dict[Name, Balance] = Field(default={})
     baselines: dict[Name, Baseline] = Field(default={})
     options: dict[Name, Option] = Field(default={})
     alarms: Alarms | None = None
     storage: Storage = Storage()
     influx: Influx | None = None
     import_: Wide | None = Field(default=None, alias="import")
+
+    @model_validator(mode="after")
+    def _balanced(self) -> Self:
+        """Balances are counted as KPIs: windows, coverage, explanation and every page have them like any other."""
+        for name, balance in self.balances.items():
+            self.kpis.update(balance.kpis(name))
+        return self
+
+    def of_balances(self) -> frozenset[str]:
+        """The KPIs that balances are counted as."""
+        return frozenset(kpi for name, balance in self.balances.items() for kpi in balance.kpis(name))
 
     def scopes(self) -> list[str]:
         """The site and every process unit."""

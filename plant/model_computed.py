@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from plant.block import SITE, Block, Seconds, Title
+from plant.block import SITE, Block, Seconds, Text, Title
+
+BALANCE_PARTS = {
+    "in": Text(en="in", zh="进"),
+    "out": Text(en="out", zh="出"),
+    "estimated": Text(en="out, estimated", zh="出（估计）"),
+    "stock": Text(en="gained in stock", zh="库存增加"),
+    "closure": Text(en="not accounted for", zh="未闭合率"),
+}
 
 
 class Fuel(Block):
@@ -177,6 +185,57 @@ class Kpi(Block):
         """Every point that the KPI reads."""
         keys = [] if self.allocate is None else [*self.allocate.by, *self.allocate.among]
         return list(dict.fromkeys([name for term in self.terms() for name in term.names()] + keys))
+
+
+class Balance(Block):
+    """What comes into a scope against what leaves it and what its stores gain, all in `unit`.
+
+    It closes if |in − out − estimated − stock gained| is at most `limit` per cent of what came in. `estimated` are
+    terms of what leaves unmetered, as evaporation by a share of the intake; `stock` names the levels of stores. It is
+    judged over the window `over`.
+    """
+
+    title: Title
+    scope: str = SITE
+    unit: str
+    in_: Annotated[list[Term], Field(min_length=1)] = Field(alias="in")
+    out: Annotated[list[Term], Field(min_length=1)]
+    estimated: list[Term] = Field(default=[])
+    stock: list[str] = Field(default=[])
+    limit: Annotated[float, Field(gt=0, le=100, description="share of what comes in [%]")] = 5.0
+    over: Literal["shift", "day", "7d", "30d", "month", "12mo", "year", "audit"] = "7d"
+
+    def parts(self) -> dict[str, list[Term]]:
+        """The terms of each part that the balance has: in, out, estimated, stock (gained from begin to end)."""
+        stock = [Term.model_validate({"point": point, "as": "stock", "times": -1.0}) for point in self.stock]
+        found = {"in": self.in_, "out": self.out, "estimated": self.estimated, "stock": stock}
+        return {name: terms for name, terms in found.items() if terms}
+
+    def kpis(self, name: str) -> dict[str, Kpi]:
+        """The KPIs that a balance called `name` is counted as: NAME_in and so on [unit], NAME_closure [% of in].
+
+        The closure is positive where less is found than came in.
+        """
+        parts = self.parts()
+        found = {
+            f"{name}_{part}": Kpi(title=self._titled(part), scope=self.scope, numerator=terms, unit=self.unit)
+            for part, terms in parts.items()
+        }
+        gone = [term for part, terms in parts.items() if part != "in" for term in terms]
+        found[f"{name}_closure"] = Kpi(
+            title=self._titled("closure"),
+            scope=self.scope,
+            numerator=[*self.in_, *(term.model_copy(update={"times": -term.times}) for term in gone)],
+            denominator=self.in_,
+            unit="%",
+            times=100.0,
+            decimals=1,
+        )
+        return found
+
+    def _titled(self, part: str) -> Text:
+        words = BALANCE_PARTS[part]
+        return Text(en=f"{self.title.en}: {words.en}", zh=f"{self.title.zh}：{words.zh}")
 
 
 class Driver(Block):

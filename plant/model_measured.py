@@ -209,12 +209,16 @@ class Point(Block):
 
 
 class Influx(Block):
-    """An InfluxDB v2 write address; the token comes from a file."""
+    """An InfluxDB v2 write address; the token comes from a file.
+
+    `catch_up` is how many lines a second may be sent of what waited while the server was down.
+    """
 
     url: str
     org: str = "-"
     bucket: str
     token_file: str | None = None
+    catch_up: Annotated[float, Field(ge=100)] = 20_000.0
 
 
 class Wide(Block):

@@ -2,105 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
-import subprocess
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import timedelta
 
 import polars as pl
 import pytest
+from influx_server import START, Influx, as_grafana_sends_it, fill
 
-from dashboards.board import DEFAULT_WINDOW, overview
-from historian.influx import ServerError
-from historian.outbox import Outbox
+from dashboards import board_site, panels_site
+from dashboards.frame import DEFAULT_WINDOW
 from historian.tables import TABLES
-from plant.load import load
 from plant.model import Plant
-
-START = datetime(2026, 3, 2, tzinfo=UTC)
-END = START + timedelta(days=3)
-EXAMPLE = Path(__file__).parents[2] / "examples/electroplating/plant.yaml"
-
-
-class Influx:
-    """An InfluxDB 1.6 on loopback."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def query(self, text: str, verb: str = "GET") -> list[dict[str, Any]]:
-        """The series of one InfluxQL statement; an error is raised."""
-        parameters = urllib.parse.urlencode({"q": text, "db": "keepclean", "epoch": "ms"})
-        request = urllib.request.Request(f"{self.url}/query?{parameters}", method=verb)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            (result,) = json.load(answer)["results"]
-        assert "error" not in result, (text, result["error"])
-        return result.get("series", [])  # type: ignore[no-any-return]
-
-    def write(self, lines: str) -> None:
-        """Writes line protocol with nanosecond times."""
-        request = urllib.request.Request(f"{self.url}/write?db=keepclean", lines.encode(), method="POST")
-        try:
-            urllib.request.urlopen(request, timeout=10).close()
-        except urllib.error.HTTPError as error:
-            raise ServerError(error.read().decode(), error.code) from error
-
-
-@pytest.fixture(scope="module")
-def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx]:
-    """A real InfluxDB, with an empty database."""
-    binary = shutil.which("influxd")
-    if binary is None:
-        pytest.skip("influxd (InfluxDB 1.6) is not installed")
-    folder = tmp_path_factory.mktemp("influx")
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            ports.append(free.getsockname()[1])
-    settings = {
-        "META_DIR": str(folder / "meta"),
-        "DATA_DIR": str(folder / "data"),
-        "DATA_WAL_DIR": str(folder / "wal"),
-        "HTTP_BIND_ADDRESS": f"127.0.0.1:{ports[0]}",
-        "BIND_ADDRESS": f"127.0.0.1:{ports[1]}",
-        "REPORTING_DISABLED": "true",
-        "MONITOR_STORE_ENABLED": "false",
-    }
-    (folder / "influxdb.conf").write_text("", encoding="utf-8")
-    process = subprocess.Popen(
-        [binary, "-config", str(folder / "influxdb.conf")],
-        env={**os.environ, **{f"INFLUXDB_{name}": value for name, value in settings.items()}},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        server = Influx(f"http://127.0.0.1:{ports[0]}")
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                server.query('CREATE DATABASE "keepclean"', "POST")
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "influxd did not start"
-                time.sleep(0.05)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def results(plant: Plant) -> dict[str, pl.DataFrame]:
-    """KPI rows of each KPI for three days, a third of them unknown, and two drifts, one cleared."""
+    """KPI rows of each KPI for three days, a third of them unknown, drifts, one of them cleared, and an alarm."""
     kpi_rows = [
         {
             "kpi": name,
@@ -134,52 +49,56 @@ def results(plant: Plant) -> dict[str, pl.DataFrame]:
         }
         for name, baseline in plant.baselines.items()
     ]
+    alarm_row = {
+        "alarm": "zn_rinse1@now",
+        "scope": "zinc",
+        "priority": "high",
+        "time": START + timedelta(hours=30),
+        "to_state": "unacknowledged",
+        "note": "rinse 1 uses more than production needs",
+        "revision": 40,
+    }
+    block_rows = [
+        {
+            "baseline": name,
+            "scope": baseline.scope,
+            "start": START + timedelta(hours=hour),
+            "end": START + timedelta(hours=hour + 1),
+            "residual": 2.0,
+            "cost": 1.5,
+            "co2": 0.5,
+            "state": "drift" if hour >= 30 else "in control",
+            "revision": hour + 1,
+        }
+        for name, baseline in plant.baselines.items()
+        for hour in range(71)
+    ]
+    fact_rows = [
+        {"point": name, "minute": START + timedelta(hours=hour), "amount": 2.0, "coverage": 1.0, "revision": hour + 1}
+        for points in panels_site.flows(plant).values()
+        for name in points
+        for hour in range(71)
+    ]
     return {
+        "blocks": pl.DataFrame(block_rows, schema=TABLES["blocks"].schema),
+        "facts": pl.DataFrame(fact_rows, schema=TABLES["facts"].schema),
+        "alarms": pl.DataFrame([alarm_row], schema=TABLES["alarms"].schema),
         "kpi": pl.DataFrame(kpi_rows, schema=TABLES["kpi"].schema).sort("revision"),
         "drift": pl.DataFrame(drift_rows, schema=TABLES["drift"].schema),
     }
 
 
 @pytest.fixture(scope="module")
-def plant() -> Plant:
-    """The electroplating example."""
-    return load(EXAMPLE)
-
-
-@pytest.fixture(scope="module")
-def filled(influx: Influx, plant: Plant, tmp_path_factory: pytest.TempPathFactory) -> Influx:
-    """The server with results, sent by the outbox."""
-    tables = results(plant)
-
-    def source(table: str, after: int, limit: int) -> pl.DataFrame:
-        return tables.get(table, TABLES[table].empty()).filter(pl.col("revision") > after).head(limit)
-
-    done = Outbox(plant, tmp_path_factory.mktemp("outbox"), source, influx.write).drain()
-    assert (done.sent, done.aside, done.error) == (sum(map(len, tables.values())), 0, "")
+def filled(influx: Influx, plant: Plant) -> Influx:
+    """The server with results, in the outbox's lines."""
+    fill(influx, plant, results(plant))
     return influx
-
-
-def as_grafana_sends_it(query: str) -> str:
-    """The query with Grafana's variables filled in."""
-    first, last = (int(moment.timestamp() * 1000) for moment in (START, END))
-    values = {
-        "$timeFilter": f"time >= {first}ms and time <= {last}ms",
-        "$__interval": "1h",
-        "$window": DEFAULT_WINDOW,
-        "$scope": ".*",
-        "${__from}": str(first),
-        "${__to}": str(last),
-    }
-    for name, value in values.items():
-        query = query.replace(name, value)
-    assert "$" not in query.replace("$/", ""), query
-    return query
 
 
 @pytest.mark.server
 def test_every_query_of_the_board_gives_rows(filled: Influx, plant: Plant) -> None:
     """No panel stays empty for a wrong name, quote or column."""
-    board = overview(plant)
+    board = board_site.build(plant, "en")
     found = [one for panel in board["panels"] for one in (panel, *panel.get("panels", []))]
     queries = [(panel["title"], target["query"]) for panel in found for target in panel.get("targets", [])]
     queries += [(annotation["name"], annotation["query"]) for annotation in board["annotations"]["list"]]
@@ -193,7 +112,10 @@ def test_every_query_of_the_board_gives_rows(filled: Influx, plant: Plant) -> No
 def test_an_unknown_result_is_a_gap(filled: Influx, plant: Plant) -> None:
     """Promise 3: hours whose value is unknown come back as null from the course, never as the value before or 0."""
     panel = next(
-        one for panel in overview(plant)["panels"] for one in panel.get("panels", []) if one["type"] == "timeseries"
+        one
+        for panel in board_site.build(plant, "en")["panels"]
+        for one in panel.get("panels", [])
+        if one["type"] == "timeseries"
     )
     (series,) = filled.query(as_grafana_sends_it(panel["targets"][0]["query"]))
     first = int(START.timestamp() * 1000)
@@ -203,22 +125,23 @@ def test_an_unknown_result_is_a_gap(filled: Influx, plant: Plant) -> None:
 
 
 @pytest.mark.server
-def test_only_open_drifts_count_and_a_withdrawn_one_goes(filled: Influx, plant: Plant, tmp_path: Path) -> None:
+def test_only_open_drifts_count_and_a_withdrawn_one_goes(filled: Influx, plant: Plant) -> None:
     """The cost tile holds the open drifts; one taken back by a correction leaves board and cost, its row stays."""
-    titles = {panel["title"]: panel for panel in overview(plant)["panels"]}
+    titles = {panel["title"]: panel for panel in board_site.build(plant, "en")["panels"]}
 
     def figure(title: str) -> float:
         (series,) = filled.query(as_grafana_sends_it(titles[title]["targets"][0]["query"]))
         return float(series["values"][0][1])
 
+    # the blocks of 41 hours, of every baseline: what drifted, not what was in control
+    assert figure("Drifts today: cost") == pytest.approx(1.5 * 41 * len(plant.baselines))
+    assert figure("Drifts today: CO2") == pytest.approx(0.5 * 41 * len(plant.baselines))
     still_open = len(plant.baselines) - 1
     assert figure("Open drifts") == still_open
     assert figure("Cost of open drifts a day") == 100.0 * still_open
     drifts = results(plant)["drift"].filter(pl.col("kpi") == "compressor")
     withdrawn = drifts.with_columns(pl.lit("withdrawn").alias("state"), pl.lit(50, pl.Int64).alias("revision"))
-    frames = {"drift": withdrawn}
-    box = Outbox(plant, tmp_path, lambda t, a, n: frames.pop(t, TABLES[t].empty()), filled.write)
-    assert box.drain().sent == 1
+    fill(filled, plant, {"drift": withdrawn})
     assert figure("Open drifts") == still_open - 1
     assert figure("Cost of open drifts a day") == 100.0 * (still_open - 1)
     (series,) = filled.query('SELECT "state" FROM "drift" WHERE "kpi"=\'compressor\'')

@@ -2,142 +2,198 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from grafana_server import ALERTS, Server, running
 
-from dashboards.push import connect, push
+from dashboards import board_site
+from dashboards.frame import LANGUAGES, Language
+from dashboards.grafana import Change, Grafana
+from dashboards.notifying import name_prefix
+from dashboards.push import push
 from plant.errors import DeviceError
-from plant.load import load
-from plant.model import Plant
-
-EXAMPLE = Path(__file__).parents[2] / "examples/electroplating/plant.yaml"
-
-
-@dataclass
-class Grafana:
-    """A stand-in that keeps what it is given, as Grafana 9 does: it adds ids, versions and secure fields."""
-
-    url: str = ""
-    things: dict[str, Any] = field(default_factory=dict)
-    written: list[tuple[str, str]] = field(default_factory=list)
-    headers: set[str] = field(default_factory=set)
-    refuse: int = 0
-
-    def get(self, path: str) -> Any:
-        return self.things.get(path)
-
-    def put(self, verb: str, path: str, body: dict[str, Any]) -> Any:
-        self.written.append((verb, path))
-        if path == "/api/folders":
-            self.things[f"/api/folders/{body['uid']}"] = {**body, "id": 1}
-        elif path.startswith("/api/datasources"):
-            secure = dict.fromkeys(body.get("secureJsonData", {}), True)
-            stored = {name: value for name, value in body.items() if name != "secureJsonData"}
-            stored["jsonData"] = {**body["jsonData"], "addedByGrafana": 1}
-            self.things[f"/api/datasources/uid/{body['uid']}"] = {**stored, "id": 2, "secureJsonFields": secure}
-        elif path == "/api/dashboards/db":
-            board = {**body["dashboard"], "id": 3, "version": len(self.written)}
-            meta = {"folderUid": body["folderUid"]}
-            self.things[f"/api/dashboards/uid/{board['uid']}"] = {"dashboard": board, "meta": meta}
-        else:
-            return None
-        return {"status": "success"}
+from plant.model import Plant, Route
 
 
 @pytest.fixture
-def grafana() -> Iterator[Grafana]:
+def server() -> Iterator[Server]:
     """The stand-in on loopback."""
-    state = Grafana()
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self, content: Any) -> None:
-            status = state.refuse or (200 if content is not None else 404)
-            body = json.dumps(content if status == 200 else {"message": "refused"}).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def do_GET(self) -> None:
-            state.headers.add(self.headers.get("Authorization", ""))
-            self.answer(state.get(self.path))
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.answer(state.put(self.command, self.path, body))
-
-        do_PUT = do_POST
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keeps the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield state
-    server.shutdown()
-    server.server_close()
+    with running() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
-def plant() -> Plant:
-    """The electroplating example."""
-    return load(EXAMPLE)
+def site_boards(plant: Plant) -> list[tuple[Language, dict[str, Any]]]:
+    """The boards of the site."""
+    return [(language, board_site.build(plant, language)) for language in LANGUAGES]
+
+
+@pytest.fixture(autouse=True)
+def fewer_boards(monkeypatch: pytest.MonkeyPatch, site_boards: list[tuple[Language, dict[str, Any]]]) -> None:
+    """Two boards stand for all: each is pushed alike."""
+    monkeypatch.setattr("dashboards.push.every", lambda _: site_boards)
+
+
+def telling(plant: Plant, folder: Path, **routes: str) -> Plant:
+    """The plant with Grafana as notifier, a route's address in a file of its own."""
+    assert plant.alarms is not None
+    made = {}
+    for name in plant.alarms.routes:
+        (folder / name).write_text(routes.get(name, f"https://hook.example/{name}"), encoding="utf-8")
+        made[name] = Route(to=["log", f"file:{name}"], language="zh")
+    alarms = plant.alarms.model_copy(update={"notify": "grafana", "routes": made})
+    return plant.model_copy(update={"alarms": alarms})
+
+
+def changed(changes: list[Change]) -> list[tuple[str, str]]:
+    """What was not left as it was."""
+    return [(change.done, change.what) for change in changes if change.done != "unchanged"]
 
 
 @pytest.mark.server
-def test_a_second_push_changes_nothing(grafana: Grafana, plant: Plant) -> None:
-    """Pushing is idempotent, whatever Grafana adds to what it stores."""
-    client = connect(grafana.url, "glsa_token")
-    assert {change.done for change in push(plant, client, influx_token="secret")} == {"created"}
-    before = list(grafana.written)
-    assert {change.done for change in push(plant, client, influx_token="secret")} == {"unchanged"}
-    assert grafana.written == before
-    assert grafana.headers == {"Bearer glsa_token"}
+def test_a_second_push_changes_nothing(server: Server, plant: Plant, tmp_path: Path) -> None:
+    """Pushing is idempotent, whatever Grafana adds to what it stores or hides of it."""
+    watched = telling(plant, tmp_path, day="wecombot://0123456789abcdef0123456789abcdef0123")
+    client = Grafana(server.url, "glsa_token")
+    assert {change.done for change in push(watched, client, folder=tmp_path, influx_token="secret")} == {"created"}
+    before = list(server.written)
+    assert {change.done for change in push(watched, client, folder=tmp_path, influx_token="secret")} == {"unchanged"}
+    assert server.written == before
+    assert server.headers == {"Bearer glsa_token"}
+    kinds = {path.rpartition("/provisioning/")[2].partition("/")[0] for _, path in before if ALERTS in path}
+    assert kinds == {"alert-rules", "contact-points", "mute-timings", "policies"}
 
 
 @pytest.mark.server
-def test_only_what_differs_is_changed(grafana: Grafana, plant: Plant) -> None:
-    """A board or a data source changed by hand, or by a new description, is put right; the others are left alone."""
-    client = connect(grafana.url, "admin:admin")
+def test_only_what_differs_is_changed(server: Server, plant: Plant) -> None:
+    """A board, a data source or a rule changed by hand, or by a new description, is put right; the rest left alone."""
+    client = Grafana(server.url, "admin:admin")
     push(plant, client)
-    address = next(path for path in grafana.things if path.startswith("/api/dashboards"))
-    grafana.things[address]["dashboard"]["title"] = "changed by hand"
-    assert [change.done for change in push(plant, client)] == ["unchanged", "unchanged", "changed"]
-    source = next(path for path in grafana.things if path.startswith("/api/datasources"))
-    grafana.things[source]["url"] = "http://elsewhere"
-    assert [change.done for change in push(plant, client)] == ["unchanged", "changed", "unchanged"]
-    assert [change.done for change in push(plant, client, influx_token="new")] == ["unchanged", "changed", "unchanged"]
-    assert [change.done for change in push(plant, client)] == ["unchanged"] * 3
+    uid = "keepclean-site-en-haining-plating"
+    server.boards[uid]["dashboard"]["title"] = "changed by hand"
+    assert changed(push(plant, client)) == [("changed", "board Haining electroplating shop · overview")]
+    (source,) = server.sources.values()
+    source["url"] = "http://elsewhere"
+    assert changed(push(plant, client)) == [("changed", "data source keepclean")]
+    assert changed(push(plant, client, influx_token="new")) == [("changed", "data source keepclean")]
+    rule = next(iter(server.rules.values()))
+    rule["labels"] = {**rule["labels"], "severity": "page"}
+    assert changed(push(plant, client)) == [("changed", f"alert rule {rule['title']}")]
+    assert changed(push(plant, client)) == []
 
 
 @pytest.mark.server
-def test_a_dry_run_only_asks(grafana: Grafana, plant: Plant) -> None:
+def test_what_a_person_made_stays(server: Server, plant: Plant, tmp_path: Path) -> None:
+    """Own rules, contact points, mute timings and policies are as they were; our branch stands before them."""
+    own_rule = {"uid": "own", "title": "own rule", "folderUID": "own", "ruleGroup": "own", "labels": {"team": "a"}}
+    own_point = {"uid": "own", "name": "team", "type": "email", "settings": {"addresses": "a@b.example"}}
+    own_timing = {"name": "weekend", "time_intervals": [{"weekdays": ["saturday", "sunday"]}]}
+    own_policy = {"receiver": "team", "object_matchers": [["team", "=", "a"]], "mute_time_intervals": ["weekend"]}
+    server.rules["own"] = own_rule
+    server.points["own"] = own_point
+    server.timings["weekend"] = own_timing
+    server.policies = {"receiver": "team", "group_by": ["alertname"], "routes": [own_policy], "provenance": ""}
+    client = Grafana(server.url, "token")
+    for watched in (plant, telling(plant, tmp_path), plant):
+        push(watched, client, folder=tmp_path)
+        assert server.rules["own"] == own_rule
+        assert server.points["own"] == own_point
+        assert server.timings["weekend"] == own_timing
+        assert (server.policies["receiver"], server.policies["group_by"]) == ("team", ["alertname"])
+        ours, other = server.policies["routes"]
+        assert other == own_policy and ["site", "=", plant.site.id] in ours["object_matchers"]
+        assert changed(push(watched, client, folder=tmp_path)) == []
+
+
+@pytest.mark.server
+def test_what_the_description_no_longer_has_is_removed(server: Server, plant: Plant, tmp_path: Path) -> None:
+    """A baseline given up takes its rule along; back to keepclean as notifier, contact points and timings go."""
+    client = Grafana(server.url, "token")
+    push(telling(plant, tmp_path), client, folder=tmp_path)
+    assert len(server.points) == 2
+    baselines = {name: one for name, one in plant.baselines.items() if name != "compressor"}
+    fewer = plant.model_copy(update={"baselines": baselines, "options": {}})
+    done = changed(push(fewer, client, folder=tmp_path))
+    removed = [what for kind, what in done if kind == "removed"]
+    assert sum("/compressor)" in what for what in removed) == 1
+    assert sum(what.startswith("contact point") for what in removed) == 2
+    assert server.points == {}
+    assert list(server.timings) == [f"{name_prefix(plant)}always"]
+    assert "routes" not in server.policies["routes"][0]
+    assert changed(push(fewer, client, folder=tmp_path)) == []
+
+
+@pytest.mark.server
+def test_a_dry_run_only_asks(server: Server, plant: Plant, tmp_path: Path) -> None:
     """A dry run says what would be done and writes nothing."""
-    changes = push(plant, connect(grafana.url, "token"), dry_run=True)
+    changes = push(telling(plant, tmp_path), Grafana(server.url, "token", dry_run=True), folder=tmp_path)
     assert {change.done for change in changes} == {"created"}
-    assert grafana.written == []
+    assert server.written == []
 
 
 @pytest.mark.server
-def test_a_refusal_is_a_device_error(grafana: Grafana, plant: Plant) -> None:
-    """Wrong credentials are final, a server's trouble is not, a dead server neither."""
-    client = connect(grafana.url, "token")
-    for status, retryable in ((401, False), (503, True)):
-        grafana.refuse = status
-        with pytest.raises(DeviceError) as error:
-            push(plant, client)
-        assert error.value.retryable is retryable
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(DeviceError):
-        push(plant, connect(f"http://127.0.0.1:{port}/grafana", "token"))
+def test_rules_stay_open_to_people_in_grafana(server: Server, plant: Plant) -> None:
+    """What is pushed can be edited in Grafana's pages; what is owned otherwise is written as it was."""
+    client = Grafana(server.url, "token")
+    push(plant, client)
+    assert server.open_to_people == {True}
+    server.policies["provenance"] = "api"
+    server.policies["routes"] = []
+    server.open_to_people.clear()
+    push(plant, client)
+    assert server.open_to_people == {False}
+
+
+SECRETS = {
+    "token": "glsa_PlantedGrafanaToken",
+    "influx": "PlantedInfluxToken==",
+    "hook": "planted0hook0token0123456789abcdef",
+    "password": "PlantedHookPassword",
+}
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("status", [400, 401, 403, 500, 503, 0])
+def test_a_refusal_is_a_device_error_without_secrets(
+    server: Server, plant: Plant, tmp_path: Path, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Wrong credentials are final, a server's trouble or silence is not; what Grafana sends back of what it got is
+    shown with its secrets covered."""
+    watched = telling(
+        plant,
+        tmp_path,
+        day=f"dingtalk://{SECRETS['hook']}/",
+        night=f"jsons://someone:{SECRETS['password']}@hook.example/x",
+    )
+    url = server.url
+    if status == 0:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{free.getsockname()[1]}/grafana"
+    server.refuse = status
+    with pytest.raises(DeviceError) as error:
+        push(watched, Grafana(url, SECRETS["token"]), folder=tmp_path, influx_token=SECRETS["influx"])
+    assert error.value.retryable is (status not in (400, 401, 403))
+    shown = f"{error.value!r} {error.value.__cause__} {caplog.text}"
+    assert not [name for name, secret in SECRETS.items() if secret in shown], shown
+
+
+def texts(content: Any) -> str:
+    """What was written, as one text."""
+    return repr(content)
+
+
+@pytest.mark.server
+def test_secrets_go_to_grafana_alone(server: Server, plant: Plant, tmp_path: Path) -> None:
+    """The stand-in got what it needs to deliver; no change that is reported names any of it."""
+    watched = telling(
+        plant, tmp_path, day=f"dingtalk://{SECRETS['hook']}/", night=f"jsons://a:{SECRETS['password']}@h.example/x"
+    )
+    changes = push(watched, Grafana(server.url, SECRETS["token"]), folder=tmp_path, influx_token=SECRETS["influx"])
+    got = texts(server.bodies)
+    assert all(SECRETS[name] in got for name in ("influx", "hook", "password"))
+    assert not [name for name, secret in SECRETS.items() if secret in repr(changes)]

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import socket
-import subprocess
 import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -26,6 +22,7 @@ from historian.influx import ServerError, influx_writer
 from historian.line_protocol import FORMS, is_line, lines
 from historian.outbox import REFUSED, Outbox
 from historian.tables import TABLES
+from plant.load import load
 from plant.model import Influx, Plant
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -49,14 +46,28 @@ def facts(minutes: int, revision_of: Callable[[int], int], **changes: Any) -> pl
     )
 
 
-def source_of(**tables: pl.DataFrame) -> Callable[[str, int, int], pl.DataFrame]:
-    """A source over frames, as the historian offers one."""
+class Rows:
+    """Tables as the outbox asks for them; what is above `stored` is not whole yet."""
 
-    def source(table: str, after: int, limit: int) -> pl.DataFrame:
-        frame = tables.get(table, TABLES[table].empty())
-        return frame.filter(pl.col("revision") > after).sort("revision").head(limit)
+    def __init__(self, **tables: pl.DataFrame) -> None:
+        self.tables, self.stored = tables, 2**62
 
-    return source
+    def head(self, key: str) -> int:
+        """The revision up to which everything is stored."""
+        assert key == "position"
+        return self.stored
+
+    def after(self, name: str, revision: int, limit: int) -> pl.DataFrame:
+        """Rows after a revision."""
+        frame = self.tables.get(name, TABLES[name].empty())
+        return frame.filter(pl.col("revision") > revision).sort("revision").head(limit)
+
+    def part(self, name: str, revision: int, since_us: int, limit: int) -> tuple[pl.DataFrame, int | None]:
+        """Rows of one revision."""
+        day = pl.col(TABLES[name].day).cast(pl.Int64)
+        rows = self.tables[name].filter((pl.col("revision") == revision) & (day >= since_us)).sort(day)
+        following = rows.slice(limit)
+        return rows.head(limit), following[TABLES[name].day].cast(pl.Int64)[0] if len(following) else None
 
 
 @dataclass
@@ -78,7 +89,7 @@ class Server:
 
 def outbox(folder: Path, server: Server, clock: list[float] | None = None, **tables: pl.DataFrame) -> Outbox:
     now = clock if clock is not None else [0.0]
-    return Outbox(PLANT, folder, source_of(**tables), server.write, monotonic=lambda: now[0])
+    return Outbox(PLANT, folder, Rows(**tables), server.write, monotonic=lambda: now[0])
 
 
 def test_everything_is_sent_once_oldest_first(tmp_path: Path) -> None:
@@ -100,7 +111,7 @@ def test_a_revision_larger_than_a_batch_is_sent_whole(tmp_path: Path, rows: int)
     """Many rows of one revision, as a long batch of history makes them, are not cut at the limit of a request."""
     frame = pl.concat([facts(rows, lambda n: 1), facts(3, lambda n: 2, point="gas")])
     server = Server()
-    outbox(tmp_path, server, facts=frame).drain()
+    outbox(tmp_path, server, facts=frame).drain(100_000)
     assert len(server.stored) == rows + 3
 
 
@@ -139,13 +150,14 @@ def test_the_budget_ends_a_round(tmp_path: Path) -> None:
         [{"point": "water", "start": START, "end": START, "finding": "flat", "evidence": "", "revision": 1}],
         schema=TABLES["notices"].schema,
     )
-    server = Server()
-    box = outbox(tmp_path, server, facts=facts(40_000, lambda n: n), notices=notices)
+    server, clock = Server(), [0.0]
+    box = outbox(tmp_path, server, clock, facts=facts(40_000, lambda n: n), notices=notices)
     done = box.drain(6_000)
     assert 6_000 <= done.sent <= 11_000
     assert any(line.startswith("notices") for line in server.stored.values())
-    while box.drain(6_000).sent:
-        pass
+    while len(server.stored) < 40_000 and clock[0] < 20:
+        clock[0] += 1.0
+        box.drain(6_000)
     assert len(server.stored) == 40_000
 
 
@@ -165,7 +177,7 @@ def test_a_bad_line_is_set_aside_with_a_notice(tmp_path: Path) -> None:
     assert server.requests < 40
     notice = done.notice_frame().row(0, named=True)
     assert (notice["point"], notice["start"], notice["finding"]) == ("water", START + timedelta(minutes=321), REFUSED)
-    assert [line for _, line, _ in box.set_aside()] == [lines("facts", facts(1_000, lambda n: 1), "works")[321]]
+    assert [line for _, line, _ in box.set_aside()] == [lines("facts", facts(1_000, lambda n: 1), PLANT)[321]]
     assert box.drain().sent == 0
 
 
@@ -236,8 +248,8 @@ def test_the_server_is_left_alone_as_it_asks(
 
 def test_an_unknown_overwrites_a_value_visibly() -> None:
     """Promise 3: a value that became unknown goes to the same series and time with valid=0 and without the value."""
-    known = lines("facts", facts(1, lambda n: 1), "works")[0]
-    unknown = lines("facts", facts(1, lambda n: 2, amount=None, mean=None, coverage=0.0, quality="bad"), "works")[0]
+    known = lines("facts", facts(1, lambda n: 1), PLANT)[0]
+    unknown = lines("facts", facts(1, lambda n: 2, amount=None, mean=None, coverage=0.0, quality="bad"), PLANT)[0]
     assert known.split(" ")[0] == unknown.split(" ")[0]
     assert known.split(" ")[-1] == unknown.split(" ")[-1]
     assert "amount=1.5" in known
@@ -245,10 +257,49 @@ def test_an_unknown_overwrites_a_value_visibly() -> None:
     assert "amount" not in unknown
     assert "valid=0i" in unknown
     kpi = {"kpi": "e", "scope": "site", "product": "", "window": "1 h", "start": START, "end": START, "value": None}
-    row = lines("kpi", pl.DataFrame([{**kpi, "reason": "coverage 0.4"}], schema=TABLES["kpi"].schema), "works")[0]
+    row = lines("kpi", pl.DataFrame([{**kpi, "reason": "coverage 0.4"}], schema=TABLES["kpi"].schema), PLANT)[0]
     assert 'reason="coverage 0.4"' in row
     assert "valid=0i" in row
     assert "value=" not in row
+
+
+def test_tags_tell_where_a_point_is_and_which_shift_a_row_is_of() -> None:
+    """Facts and notices name the point's process unit, rows of window `shift` the shift and its weekday."""
+    plant = load(Path(__file__).parents[2] / "examples/electroplating/plant.yaml")
+    frame = facts(1, lambda n: 1).with_columns(point=pl.lit("city_water"))
+    assert lines("facts", frame, plant)[0].startswith("facts,site=haining-plating,point=city_water,scope=site ")
+    name, shift = next(iter(plant.shifts.items()))
+    begun = datetime.combine(START, shift.since, ZoneInfo(plant.site.time_zone))
+    row = {"kpi": "e", "scope": "site", "product": "", "start": begun, "end": begun + timedelta(hours=1), "value": 1.0}
+    rows = pl.DataFrame([{**row, "window": "1h"}, {**row, "window": "shift"}], schema=TABLES["kpi"].schema)
+    hour, whole = lines("kpi", rows, plant)
+    assert hour.startswith("kpi,site=haining-plating,kpi=e,scope=site,window=1h ")
+    assert whole.startswith(f"kpi,site=haining-plating,kpi=e,scope=site,window=shift,shift={name},weekday=mon ")
+
+
+def test_options_are_sent_once_and_one_that_goes_is_withdrawn(tmp_path: Path) -> None:
+    """What boards mark goes out again when it changes; a server that dislikes it holds nothing back."""
+    plant = load(Path(__file__).parents[2] / "examples/electroplating/plant.yaml")
+    written: list[str] = []
+
+    def send(described: Plant, write: Callable[[str], None]) -> None:
+        box = Outbox(described, tmp_path, Rows(), write)
+        assert box.drain().error == box.drain().error == ""
+        box.close()
+
+    send(plant, lambda lines: written.extend(lines.split("\n")))
+    assert len(written) == len(plant.options)
+    assert all(line.startswith("options,site=haining-plating,option=") for line in written)
+    assert is_line(pl.Series(written)).all()
+    first, *others = plant.options
+    fewer = plant.model_copy(update={"options": {name: plant.options[name] for name in others}})
+    send(fewer, lambda lines: written.extend(lines.split("\n")))
+    assert [line for line in written if f"option={first}," in line and "valid=0i" in line]
+
+    def dislike(_: str) -> None:
+        raise ServerError("no", 422)
+
+    send(plant, dislike)
 
 
 text = st.one_of(st.none(), st.text(max_size=12), st.text('ab ,=\\"\n\t\r', max_size=8))
@@ -277,7 +328,7 @@ def any_rows(draw: st.DrawFn) -> tuple[str, pl.DataFrame]:
 def test_every_row_becomes_one_valid_line(rows: tuple[str, pl.DataFrame]) -> None:
     """Whatever names, texts and numbers a row holds, its line is one line and line protocol, without NaN or Inf."""
     name, frame = rows
-    found = lines(name, frame, "works")
+    found = lines(name, frame, PLANT)
     assert len(found) == len(frame)
     assert is_line(found).all(), found.to_list()
 
@@ -347,13 +398,13 @@ def test_the_real_writer_speaks_v2(
     (tmp_path / "token").write_text("top-secret\n", encoding="utf-8")
     caplog.set_level("DEBUG")
     write = influx_writer(Influx(url=url, bucket="plant", org="works", token_file="token"), tmp_path)
-    box = Outbox(PLANT, tmp_path, source_of(facts=facts(3, lambda n: 1)), write)
+    box = Outbox(PLANT, tmp_path, Rows(facts=facts(3, lambda n: 1)), write)
     assert box.drain().sent == 3
     path, authorization, body = answer.asked[0]
     assert path.startswith("/api/v2/write?")
     assert {"bucket=plant", "org=works", "precision=ns"} <= set(path.partition("?")[2].split("&"))
     assert authorization == "Token top-secret"
-    assert body.split("\n") == lines("facts", facts(3, lambda n: 1), "works").to_list()
+    assert body.split("\n") == lines("facts", facts(3, lambda n: 1), PLANT).to_list()
     answer.status, answer.headers, answer.body = 429, {"Retry-After": "17"}, '{"message": "slow down"}'
     with pytest.raises(ServerError) as error:
         write("x y=1i 1")
@@ -374,46 +425,3 @@ def test_a_dead_server_is_an_error_to_try_again() -> None:
     with pytest.raises(ServerError) as error:
         influx_writer(Influx(url=f"http://127.0.0.1:{port}", bucket="plant"))("x y=1i 1")
     assert error.value.retryable
-
-
-@pytest.fixture
-def victoria(tmp_path: Path) -> Iterator[str]:
-    """A real VictoriaMetrics on loopback."""
-    binary = shutil.which("victoria-metrics")
-    if binary is None:
-        pytest.skip("victoria-metrics is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"127.0.0.1:{free.getsockname()[1]}"
-    process = subprocess.Popen(
-        [binary, f"-httpListenAddr={url}", f"-storageDataPath={tmp_path / 'vm'}", "-retentionPeriod=100y"],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                urllib.request.urlopen(f"http://{url}/health", timeout=1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, "victoria-metrics did not start"
-                time.sleep(0.05)
-        yield f"http://{url}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-@pytest.mark.server
-def test_victoria_metrics_gives_back_what_was_written(tmp_path: Path, victoria: str) -> None:
-    """Every value written through /api/v2/write comes back from /api/v1/export, equal, at its time."""
-    frame = facts(500, lambda n: n + 1).with_columns((pl.int_range(pl.len()) * 0.1).alias("amount"))
-    box = Outbox(PLANT, tmp_path, source_of(facts=frame), influx_writer(Influx(url=victoria, bucket="plant")))
-    assert box.drain().sent == 500
-    urllib.request.urlopen(f"{victoria}/internal/force_flush").close()
-    with urllib.request.urlopen(f"{victoria}/api/v1/export?match[]=facts_amount&start=1700000000") as answer:
-        (series,) = [json.loads(line) for line in answer.read().splitlines()]
-    assert series["metric"] == {"__name__": "facts_amount", "site": "works", "point": "water"}
-    assert series["timestamps"] == [int(when.timestamp() * 1000) for when in frame["minute"]]
-    assert series["values"] == pytest.approx(frame["amount"].to_list(), rel=1e-15)

@@ -1,0 +1,137 @@
+"""The panels of the audit's targets: every KPI with a target in a table, and its distances as bars."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import bargauge, table
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizTextDisplayOptions
+from grafana_foundation_sdk.models.common import BarGaugeDisplayMode, VizOrientation
+from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
+
+from dashboards import queries_audit, tables
+from dashboards.frame import Language, say, scope_titles
+from dashboards.panels import GREEN, ORANGE, RED, absolute, pretty
+from dashboards.queries import SOURCE, Query, Target
+from plant.model import Plant, Text
+
+TEXTS = {
+    "standing": Text(en="Every KPI with a target", zh="全部有目标的指标"),
+    "standing about": Text(
+        en="The newest known value of the window chosen, of the last 35 days, with its own time. Distance: how much "
+        "worse (+) or better (-) than the near-term target. Grade: index grade reached, judged on a month or longer.",
+        zh="所选窗口最近 35 天内最新的已知值及其时间。距离：比近期目标差（+）或好（－）的百分比。"
+        "等级：按月及以上窗口评定的指数等级。",
+    ),
+    "near": Text(en="Distance from the near-term target", zh="与近期目标的距离"),
+    "long": Text(en="Distance from the long-term target", zh="与远期目标的距离"),
+    "now": Text(
+        en="Positive is worse, whichever direction is better. Values of the last two days; a KPI that is unknown has "
+        "no bar.",
+        zh="正值表示更差（不论指标方向）。仅取最近两天的值；未知的指标无条形。",
+    ),
+    "time": Text(en="as of", zh="截至"),
+    "kpi": Text(en="KPI", zh="指标"),
+    "scope": Text(en="process unit", zh="工序单元"),
+    "value": Text(en="value now", zh="当前值"),
+    "unit": Text(en="unit", zh="单位"),
+    "target": Text(en="near-term target", zh="近期目标"),
+    "distance": Text(en="distance", zh="距离"),
+    "long target": Text(en="long-term target", zh="远期目标"),
+    "base": Text(en="baseline year {}", zh="基准年 {}"),
+    "grade": Text(en="grade", zh="等级"),
+}
+
+
+def standing(plant: Plant, language: Language) -> table.Panel:
+    """Every KPI with a target: value, target, distance, grade; near and long term."""
+    kpis = targeted(plant)
+    targets = {name: target for name in kpis if (target := plant.kpis[name].target)}
+    titles = {name: say(plant.kpis[name].title, language) for name in kpis}
+    units = {plant.kpis[name].unit: pretty(plant.kpis[name].unit) for name in kpis}
+    keys = ("kpi", "scope", "value", "unit", "target", "distance", "long", "base", "grade", "Time")
+    names = {key: say(TEXTS[{"Time": "time", "long": "long target"}.get(key, key)], language) for key in keys}
+    names["base"] = names["base"].format(plant.audit.baseline_year)
+    mapped = {
+        "kpi": titles,
+        "scope": scope_titles(plant, language),
+        "unit": units,
+        "long": {name: f"{target.long_term:g}" for name, target in targets.items()},
+        "base": {name: f"{target.baseline:g}" for name, target in targets.items()},
+    }
+    panel = (
+        table.Panel()
+        .title(say(TEXTS["standing"], language))
+        .description(say(TEXTS["standing about"], language))
+        .datasource(SOURCE)
+        .with_transformation(tables.sort("distance", falling=True))
+        .with_transformation(tables.organize(names))
+        .height(14)
+        .span(24)
+        .with_target(Target(Query(queries_audit.standing(kpis), form="table")))
+    )
+    widths = {"kpi": 260, "scope": 150, "Time": 160}
+    for key in keys:
+        words = [tables.mapped(mapped[key])] if key in mapped else []
+        panel.override_by_name(names[key], [tables.wide(widths.get(key, 110)), *words])
+    colours = absolute([Threshold(None, GREEN), Threshold(0.0, ORANGE), Threshold(20.0, RED)]).build()
+    return panel.override_by_name(
+        names["distance"],
+        [
+            DynamicConfigValue("unit", "percent"),
+            DynamicConfigValue("decimals", 1),
+            DynamicConfigValue("thresholds", colours),
+            *tables.coloured(),
+        ],
+    )
+
+
+def near(plant: Plant, language: Language) -> bargauge.Panel:
+    """How far each KPI is from its near-term target."""
+    queries = {name: queries_audit.distance_now(name) for name in targeted(plant)}
+    return _distances(plant, language, "near", queries)
+
+
+def long_term(plant: Plant, language: Language) -> bargauge.Panel:
+    """How far each KPI is from its long-term target; one of 0 has no distance."""
+    queries = {
+        name: queries_audit.distance_from(name, target.long_term, plant.kpis[name].better)
+        for name in targeted(plant)
+        if (target := plant.kpis[name].target) and target.long_term
+    }
+    return _distances(plant, language, "long", queries)
+
+
+def targeted(plant: Plant) -> list[str]:
+    """The KPIs that have a target."""
+    return [name for name, kpi in plant.kpis.items() if kpi.target]
+
+
+def ref(number: int) -> str:
+    """Grafana's letters for the n-th query of a panel.
+
+    >>> ref(0), ref(25), ref(26)
+    ('A', 'Z', 'AA')
+    """
+    return chr(ord("A") + number) if number < 26 else ref(number // 26 - 1) + ref(number % 26)
+
+
+def _distances(plant: Plant, language: Language, which: str, queries: dict[str, str]) -> bargauge.Panel:
+    panel = (
+        bargauge.Panel()
+        .title(say(TEXTS[which], language))
+        .description(say(TEXTS["now"], language))
+        .datasource(SOURCE)
+        .unit("percent")
+        .decimals(0)
+        .orientation(VizOrientation.HORIZONTAL)
+        .reduce_options(ReduceDataOptions().calcs(["lastNotNull"]))
+        .thresholds(absolute([Threshold(None, GREEN), Threshold(0.0, ORANGE), Threshold(20.0, RED)]))
+        .display_mode(BarGaugeDisplayMode.BASIC)
+        .text(VizTextDisplayOptions().title_size(14).value_size(16))
+        .min(0)
+        .max(100)
+        .height(max(8, len(queries) * 2 // 3))
+        .span(12)
+    )
+    for number, (name, query) in enumerate(queries.items()):
+        panel.with_target(Target(Query(query, alias=say(plant.kpis[name].title, language), ref=ref(number))))
+    return panel

@@ -1,0 +1,42 @@
+"""docs/influx.md names every measurement with its tags and fields, and keeps to the example's numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from historian.line_protocol import FORMS
+from pipeline.windows import NAMES
+from plant.load import load
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs/influx.md").read_text(encoding="utf-8")
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """The rows of the first table after a heading, by their first cell."""
+    lines = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return {row[0]: row[1:] for row in cells[2:]}
+
+
+def test_the_schema_is_as_the_code_has_it() -> None:
+    """Measurements, tags and fields, each under its kind."""
+    found = rows("What is written")
+    assert {*found} == {*FORMS}
+    for name, form in FORMS.items():
+        kinds = (form.tags, form.floats, form.texts, (*form.booleans, *(flag for flag, _ in form.flags)), form.instants)
+        assert found[name][2:] == [", ".join(kind) for kind in kinds], name
+
+
+def test_the_bounds_on_series_are_the_examples() -> None:
+    """The formulas with the example's numbers put in."""
+    plant = load(ROOT / "examples/electroplating/plant.yaml")
+    windows, shifts = len([*NAMES, *plant.periods]) - 1, len(plant.shifts)
+    found = {name: cells[1] for name, cells in rows("How many series").items()}
+    assert {*found} == {*FORMS}
+    kpis, scopes = len(plant.kpis), len(plant.process_units) + 1
+    assert found["facts"] == f"{len(plant.points)}"
+    assert found["kpi"] == f"{kpis} × ({windows} + 7 × {shifts}) = {kpis * (windows + 7 * shifts):,}"
+    assert found["blocks"] == found["drift"] == f"{len(plant.baselines)}"
+    assert found["alarms"] == f"{scopes} × 3 × 5 × {shifts + 1} = {scopes * 15 * (shifts + 1):,}"
+    assert found["notices"].startswith(f"{len(plant.points) + 1} × ")
