@@ -31,7 +31,7 @@ from pipeline.runs import Runs
 from pipeline.series import Ints
 from pipeline.steady import changes, gaps, running_totals, unsteady
 from pipeline.unit_state import Moved, UnitState
-from plant.reading import MINUTE
+from plant.reading import MINUTE, Quality
 
 
 def step_unit(plan: UnitPlan, state: UnitState, messages: UnitMessages, stored: Stored) -> Results:
@@ -122,16 +122,29 @@ def _settle(
     if not work.any():
         return
     if earlier and was is not None:
-        _begin_earlier(table, start, was // MINUTE, results)
+        _begin_earlier(table, stored, start, was // MINUTE, results)
     if settled is not None:
         start = max(settled, start)
     _Work(plan, state, stored, messages, start, results, findings).go(work)
 
 
-def _begin_earlier(table: PointTable, start: int, end: int, results: Results) -> None:
-    """A reading from before the unit's first minute: the minutes between are there from now on, unknown."""
-    names = tuple(name for name, owned in zip(table.names, table.owned.tolist(), strict=True) if owned)
-    results.facts.append(FactBlock.unknown(names, start, end))
+def _begin_earlier(table: PointTable, stored: Stored, start: int, end: int, results: Results) -> None:
+    """A reading from before the unit's first minute: the minutes between are there from now on, unknown.
+
+    An interval that ended in the unit's first minutes reaches into them, and was counted already.
+    """
+    reaches = table.spread & ~table.begins
+    plain = np.flatnonzero(table.owned & ~reaches)
+    results.facts.append(FactBlock.unknown(tuple(table.names[row] for row in plain.tolist()), start, end))
+    for row in np.flatnonzero(table.owned & reaches).tolist():
+        span = int(table.span_us[row])
+        found = stored([table.names[row]], end * MINUTE, end * MINUTE + span)
+        used = found.take(found.quality != Quality.BAD)
+        # of two values at one time none was counted
+        known = [time for time in set(used.time.tolist()) if len(set(used.value[used.time == time].tolist())) == 1]
+        until = min([end, *((time - span) // MINUTE for time in known)])
+        if until > start:
+            results.facts.append(FactBlock.unknown((table.names[row],), start, until))
 
 
 class _Work:

@@ -163,6 +163,15 @@ CASES: dict[str, Case] = {
             (77, []),
         ],
     ),
+    "a unit that began before its first interval, as a late reading says": Case(
+        {"p": point("interval", "kWh", span="15 min", **SLOW), "q": counter()},
+        [
+            (101, [("p", 100, 4.0)]),
+            (121, [("p", 115, 5.0)]),
+            (140, rows("q", (60, 1.0), (61, 2.0))),
+            (160, [("p", 130, 6.0)]),
+        ],
+    ),
     "an interval that ends in the unit's first minute": Case(
         {"p": point("interval", "kWh", span="15 min", **SLOW), "q": counter()},
         [(0, []), (0.5, [("p", 0, 4.0)]), (3, rows("q", (1, 1.0), (2, 2.0)))],
