@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,9 +15,23 @@ WHOLE_PLANT = (board_site, board_audit, board_balances, board_shift, board_healt
 
 
 def every(plant: Plant) -> Iterator[tuple[Language, dict[str, Any]]]:
-    """The boards as Grafana's JSON, with their language."""
+    """The boards as Grafana's JSON, with their language.
+
+    Grafana 9 takes two boards of a folder for one when the Latin letters and digits of their titles are the same, and
+    writes the second over the first: a title that could be taken for another carries the board's address.
+    """
     for language in LANGUAGES:
-        for module in WHOLE_PLANT:
-            yield language, module.build(plant, language)
-        for scope in plant.scopes():
-            yield language, board_unit.build(plant, language, scope)
+        known = set[str]()
+        for board in _of(plant, language):
+            short = re.sub("[^a-z0-9]+", "-", board["title"].lower()).strip("-")
+            if short in known or (short and language == "zh"):
+                board["title"] += f" ({board['uid'].removeprefix('keepclean-')})"
+            known.add(short or board["title"])
+            yield language, board
+
+
+def _of(plant: Plant, language: Language) -> Iterator[dict[str, Any]]:
+    for module in WHOLE_PLANT:
+        yield module.build(plant, language)
+    for scope in plant.scopes():
+        yield board_unit.build(plant, language, scope)

@@ -25,7 +25,7 @@ from plant.model import SITE, Plant, Text
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
-FOLDERS: dict[Language, str] = {"en": "keepclean", "zh": "keepclean 中文"}
+FOLDERS: dict[Language, str] = {"en": "keepclean", "zh": "keepclean zh 中文"}
 UID_MAX = 40
 WINDOWS = ("1h", "shift", "day", "7d", "30d", "month", "12mo", "year", "audit")
 DEFAULT_WINDOW = "7d"

@@ -13,7 +13,7 @@ import yaml
 from dashboards import board_site
 from dashboards.boards import every
 from dashboards.files import data_source, generate, write
-from dashboards.frame import LANGUAGES, WINDOWS
+from dashboards.frame import FOLDERS, LANGUAGES, WINDOWS
 from dashboards.panels import GREEN, LIGHT, ORANGE, RED, describe, steps, watching
 from pipeline.windows import NAMES
 from plant.load import load
@@ -74,6 +74,20 @@ def test_every_board_is_there_in_both_languages(plant: Plant) -> None:
         assert chinese["links"][1]["url"] == f"/d/{english['uid']}"
         words = json.dumps([panel["title"] for panel in panels(chinese)], ensure_ascii=False)
         assert re.search("[\u4e00-\u9fff]", words)
+
+
+def test_no_board_can_be_taken_for_another(plant: Plant) -> None:
+    """Grafana 9 knows a board of a folder by its title's Latin letters, and overwrites one that has the same."""
+    title = Text(en="Line", zh="一号 RO 线")
+    twins = {name: unit.model_copy(update={"title": title}) for name, unit in plant.process_units.items()}
+    name = Text(en="Works", zh="ABC 厂")
+    odd = plant.model_copy(update={"process_units": twins, "site": plant.site.model_copy(update={"name": name})})
+    for described in (plant, odd):
+        for language in LANGUAGES:
+            titles = [board["title"] for one, board in every(described) if one == language]
+            latin = [re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") or title for title in titles]
+            assert len(set(latin)) == len(titles)
+    assert len({re.sub("[^a-z0-9]+", "-", folder.lower()).strip("-") for folder in FOLDERS.values()}) == len(FOLDERS)
 
 
 def test_no_link_leads_nowhere(plant: Plant) -> None:
