@@ -183,11 +183,12 @@ class Worker:
 
     def receive(self, within_s: float = ANSWER_S) -> Any:
         """The answer. Raises EOFError when the worker died, StaleState when it refused."""
+        if not self._pipe.poll(within_s):
+            raise TimeoutError(f"no answer of {self.names}")
         try:
-            if not self._pipe.poll(within_s):
-                raise TimeoutError(f"no answer of {self.names}")
             answer = self._pipe.recv()
-        except ConnectionResetError as error:
+        except OSError as error:
+            # killed before its answer, or in the middle of it
             raise EOFError from error
         if isinstance(answer, StaleState):
             raise answer
