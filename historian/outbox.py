@@ -166,7 +166,9 @@ class Outbox:
         known = {line for (line,) in self._db.execute("SELECT line FROM described")}
         if known == self._options:
             return
-        self._sender.submit(self._write_all, [*map(withdrawn, sorted(known - self._options)), *self._options]).result()
+        # one that only reads otherwise now is written over
+        gone = {*map(withdrawn, known)} - {*map(withdrawn, self._options)}
+        self._sender.submit(self._write_all, [*sorted(gone), *sorted(self._options)]).result()
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")

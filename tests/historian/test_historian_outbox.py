@@ -296,6 +296,11 @@ def test_options_are_sent_once_and_one_that_goes_is_withdrawn(tmp_path: Path) ->
     send(fewer, lambda lines: written.extend(lines.split("\n")))
     assert [line for line in written if f"option={first}," in line and "valid=0i" in line]
 
+    written.clear()
+    renamed = fewer.options[others[0]].model_copy(update={"promised": 1.0})
+    send(fewer.model_copy(update={"options": {**fewer.options, others[0]: renamed}}), written.append)
+    assert "promised=1.0" in written[0] and "valid=0i" not in written[0]
+
     def dislike(_: str) -> None:
         raise ServerError("no", 422)
 
