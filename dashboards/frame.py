@@ -19,8 +19,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
-from dashboards import queries
-from dashboards.queries import SOURCE
+from dashboards.queries import common as queries
+from dashboards.queries.common import SOURCE
 from plant.model import SITE, Plant, Text
 
 Language = Literal["en", "zh"]

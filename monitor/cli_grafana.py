@@ -26,7 +26,7 @@ def files(
     plant: PlantFile, folder: Annotated[Path, typer.Option("--out", help="Where the provisioning files go.")]
 ) -> None:
     """Write boards, data source, alert rules and whom they tell as files by which Grafana provisions itself."""
-    from dashboards import files as provisioning
+    from dashboards.provisioning import files as provisioning
 
     described = sound(plant)
     for path in provisioning.write(described.plant, folder, described.folder):
@@ -45,8 +45,8 @@ def push(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change; write nothing.")] = False,
 ) -> None:
     """Make a running Grafana hold the plant's boards and alerts; a person's own are left alone."""
-    from dashboards.grafana import Grafana
-    from dashboards.push import push as bring
+    from dashboards.provisioning.grafana import Grafana
+    from dashboards.provisioning.push import push as bring
 
     described = sound(plant)
     _check_url(url)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import alerts.check
 import collectors.check
-import dashboards.contacts
+import dashboards.alerting.contacts
 from pipeline.plans import PlantPlan, compile_plant
 from plant.errors import ConfigurationError
 from plant.load import inspect, plant_hash, read_text
@@ -46,7 +46,7 @@ def described(text: str, path: Path) -> Described:
         *document.faults,
         *collectors.check.check(sound, path, document.line),
         *alerts.check.check(addressed, path, document.line),
-        *dashboards.contacts.check(addressed, path, document.line),
+        *dashboards.alerting.contacts.check(addressed, path, document.line),
     }
     if faults:
         raise ConfigurationError(list(faults))

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 from influx_server import END, START, Influx, as_grafana_sends_it, fill
 
-from dashboards import board_balances
-from dashboards.panels import GREEN, ORANGE, RED
+from dashboards.boards import balances as board_balances
+from dashboards.panels.common import GREEN, ORANGE, RED
 from historian.tables import TABLES
 from plant.accuracy import uncertainty
 from plant.model import Plant

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from dashboards import board_site
-from dashboards.boards import every
-from dashboards.files import data_source, generate, write
+from dashboards.boards import site as board_site
+from dashboards.boards.every import every
 from dashboards.frame import FOLDERS, LANGUAGES, WINDOWS
-from dashboards.panels import GREEN, LIGHT, ORANGE, RED, describe, steps, watching
+from dashboards.panels.common import GREEN, LIGHT, ORANGE, RED, describe, steps, watching
+from dashboards.provisioning.files import data_source, generate, write
 from pipeline.windows import NAMES
 from plant.load import load
 from plant.model import SITE, Influx, Plant, Target, Text
@@ -41,7 +41,7 @@ def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_committed_files_are_what_the_code_generates(plant: Plant, tmp_path: Path) -> None:
-    """deploy/grafana holds what the example's description gives today; `dashboards.files.write` renews it."""
+    """deploy/grafana holds what the example's description gives today; `dashboards.provisioning.files.write` renews it."""
     committed = {
         str(path.relative_to(ROOT / "deploy/grafana")): path.read_text(encoding="utf-8")
         for path in (ROOT / "deploy/grafana").rglob("*")

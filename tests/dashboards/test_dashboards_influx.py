@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from influx_server import START, Influx, as_grafana_sends_it, fill
 
-from dashboards import board_site, panels_site
+from dashboards.boards import site as board_site
 from dashboards.frame import DEFAULT_WINDOW
+from dashboards.panels import site as panels_site
 from historian.tables import TABLES
 from plant.model import Plant
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from grafana_server import ALERTS, Server, running
 
-from dashboards import board_site
+from dashboards.alerting.policies import name_prefix
+from dashboards.boards import site as board_site
 from dashboards.frame import LANGUAGES, Language
-from dashboards.grafana import Change, Grafana
-from dashboards.notifying import name_prefix
-from dashboards.push import push
+from dashboards.provisioning.grafana import Change, Grafana
+from dashboards.provisioning.push import push
 from plant.errors import DeviceError
 from plant.model import Plant, Route
 
@@ -35,7 +35,7 @@ def site_boards(plant: Plant) -> list[tuple[Language, dict[str, Any]]]:
 @pytest.fixture(autouse=True)
 def fewer_boards(monkeypatch: pytest.MonkeyPatch, site_boards: list[tuple[Language, dict[str, Any]]]) -> None:
     """Two boards stand for all: each is pushed alike."""
-    monkeypatch.setattr("dashboards.push.every", lambda _: site_boards)
+    monkeypatch.setattr("dashboards.provisioning.push.every", lambda _: site_boards)
 
 
 def telling(plant: Plant, folder: Path, **routes: str) -> Plant:

@@ -15,12 +15,12 @@ from influx_server import END, START, Influx, fill
 
 from alerts.notify import Notifier
 from alerts.words import WORDS
-from dashboards.boards import every as every_board
-from dashboards.contacts import check, contact_points
-from dashboards.files import generate
-from dashboards.notifying import DEFAULT_RECEIVER, branch, mute_timings
-from dashboards.rules import every, grouped
-from dashboards.rules_silent import silences
+from dashboards.alerting.contacts import check, contact_points
+from dashboards.alerting.policies import DEFAULT_RECEIVER, branch, mute_timings
+from dashboards.alerting.rules import every, grouped
+from dashboards.alerting.silent import silences
+from dashboards.boards.every import every as every_board
+from dashboards.provisioning.files import generate
 from historian.tables import ALARMS, DRIFT, TABLES
 from plant.clock import to_us
 from plant.model import Plant, Route, Shift

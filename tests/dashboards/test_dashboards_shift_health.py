@@ -10,8 +10,12 @@ import pytest
 from influx_server import END, START, Influx, as_grafana_sends_it, fill
 
 from console.texts import CODES
-from dashboards import board_health, board_shift, naming, queries_health, queries_shift
+from dashboards.boards import health as board_health
+from dashboards.boards import shift as board_shift
 from dashboards.findings import FINDINGS
+from dashboards.panels import naming
+from dashboards.queries import health as queries_health
+from dashboards.queries import shift as queries_shift
 from historian.tables import TABLES
 from plant.calendar import Calendar
 from plant.clock import to_us

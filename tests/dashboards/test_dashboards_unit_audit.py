@@ -11,11 +11,14 @@ import polars as pl
 import pytest
 from influx_server import END, START, Influx, as_grafana_sends_it, fill
 
-from dashboards import board_audit, board_site, board_unit, queries_unit
-from dashboards.boards import every
+from dashboards.boards import audit as board_audit
+from dashboards.boards import site as board_site
+from dashboards.boards import unit as board_unit
+from dashboards.boards.every import every
 from dashboards.frame import LANGUAGES
-from dashboards.panels_options import border_ms, how_whole
-from dashboards.panels_unit import DAYS, MATRIX
+from dashboards.panels.options import border_ms, how_whole
+from dashboards.panels.unit import DAYS, MATRIX
+from dashboards.queries import unit as queries_unit
 from historian.tables import TABLES
 from plant.model import SITE, Plant
 

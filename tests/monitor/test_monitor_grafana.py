@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dashboards.grafana import Change, Grafana
+from dashboards.provisioning.grafana import Change, Grafana
 from monitor.cli import app
 from plant.errors import DeviceError
 from plant.model import Plant
@@ -104,7 +104,7 @@ def test_push_says_what_changed(described: Path, monkeypatch: pytest.MonkeyPatch
         seen.update(site=plant.site.id, dry=grafana.dry_run, folder=folder, token=influx_token)
         return [Change("board a", "created"), Change("alert rule b", "changed"), Change("folder c", "unchanged")]
 
-    monkeypatch.setattr("dashboards.push.push", bring)
+    monkeypatch.setattr("dashboards.provisioning.push.push", bring)
     done = RUN.invoke(app, push(described, "--influx-token-file", str(described.parent / "influx")))
     assert done.output.splitlines() == [
         "created: board a",
@@ -137,6 +137,6 @@ def test_a_refusal_is_told(described: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(*_: object, **__: object) -> list[Change]:
         raise DeviceError("Grafana answers: Unauthorized", retryable=False)
 
-    monkeypatch.setattr("dashboards.push.push", refuse)
+    monkeypatch.setattr("dashboards.provisioning.push.push", refuse)
     done = RUN.invoke(app, push(described))
     assert (done.exit_code, done.output.strip()) == (1, "Grafana answers: Unauthorized")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.queries import ALL, STANDING
+from dashboards.queries.common import ALL, STANDING
 
 BEFORE = "time >= ${__from}ms - 28d AND time <= ${__from}ms"
 """The four weeks that end where the range shown begins."""

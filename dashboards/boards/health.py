@@ -15,10 +15,13 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId, Threshold
 
-from dashboards import frame, naming, panels, queries_health, tables
+from dashboards import frame
 from dashboards.findings import FINDINGS
 from dashboards.frame import Language, say
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import common as panels
+from dashboards.panels import naming, tables
+from dashboards.queries import health as queries_health
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import Plant, Text
 
 NAME = "health"

@@ -27,9 +27,10 @@ from grafana_foundation_sdk.models.dashboard import (
     ThresholdsMode,
 )
 
-from dashboards import naming, queries, tables
 from dashboards.frame import Language, say, scope_titles, uid
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import naming, tables
+from dashboards.queries import common as queries
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import SITE, Kpi, Plant, Text
 
 GREEN, LIGHT, ORANGE, RED = "dark-green", "light-green", "orange", "dark-red"

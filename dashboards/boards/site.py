@@ -6,8 +6,10 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
 
-from dashboards import frame, panels, panels_site
+from dashboards import frame
 from dashboards.frame import Language, say
+from dashboards.panels import common as panels
+from dashboards.panels import site as panels_site
 from plant.model import SITE, Plant, Text
 
 NAME = "site"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dashboards import push_alerts
-from dashboards.boards import every
-from dashboards.contacts import secrets
-from dashboards.files import data_source
+from dashboards.alerting.contacts import secrets
+from dashboards.boards.every import every
 from dashboards.frame import FOLDERS, Language
-from dashboards.grafana import Change, Grafana, holds
-from dashboards.queries import SOURCE_UID
+from dashboards.provisioning import push_alerts
+from dashboards.provisioning.files import data_source
+from dashboards.provisioning.grafana import Change, Grafana, holds
+from dashboards.queries.common import SOURCE_UID
 from plant.model import Plant
 
 FOLDER_UIDS: dict[Language, str] = {"en": "keepclean", "zh": "keepclean-zh"}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from dashboards.contacts import contact_points
-from dashboards.grafana import Change, Grafana, holds
-from dashboards.notifying import branch, is_branch, mute_timings, name_prefix, prefix
-from dashboards.rules import group_name, grouped
+from dashboards.alerting.contacts import contact_points
+from dashboards.alerting.policies import branch, is_branch, mute_timings, name_prefix, prefix
+from dashboards.alerting.rules import group_name, grouped
+from dashboards.provisioning.grafana import Change, Grafana, holds
 from plant.model import Plant
 
 API = "/v1/provisioning"

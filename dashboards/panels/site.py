@@ -9,10 +9,11 @@ from grafana_foundation_sdk.builders.common import StackingConfig
 from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import Threshold
 
-from dashboards import naming, queries
 from dashboards.frame import Language, say
-from dashboards.panels import GREEN, RED, absolute, figure, grafana_unit, pretty
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import naming
+from dashboards.panels.common import GREEN, RED, absolute, figure, grafana_unit, pretty
+from dashboards.queries import common as queries
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import SITE, Kind, Plant, Text
 from plant.units import amount_unit
 

@@ -8,7 +8,7 @@ from typing import Any
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
 
-from dashboards.queries import SOURCE
+from dashboards.queries.common import SOURCE
 
 TIME = "dateTimeAsIso"
 

@@ -7,8 +7,11 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
 
-from dashboards import frame, panels, panels_meter, panels_unit
+from dashboards import frame
 from dashboards.frame import Language, say
+from dashboards.panels import common as panels
+from dashboards.panels import meter as panels_meter
+from dashboards.panels import unit as panels_unit
 from plant.model import SITE, Plant, Text
 
 NAME = "unit"

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from alerts.message import where
 from alerts.words import WORDS
+from dashboards.alerting.policies import MANAGED, identifier
+from dashboards.alerting.words import KINDS, TEXTS
 from dashboards.frame import Language, say, uid
-from dashboards.notifying import MANAGED, identifier
-from dashboards.queries import SOURCE_UID
-from dashboards.rules_words import KINDS, TEXTS
+from dashboards.queries.common import SOURCE_UID
 from plant.endangered import endangered
 from plant.model import SITE, Plant, Text
 

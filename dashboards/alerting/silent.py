@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from alerts.words import WORDS
-from dashboards import queries_rules as queries
+from dashboards.alerting.frame import figure, promised, rule, text
 from dashboards.frame import LANGUAGES, say
-from dashboards.rules_frame import figure, promised, rule, text
+from dashboards.queries import rules as queries
 from plant.endangered import endangered
 from plant.model import SITE, Kind, Modbus, Plant
 

@@ -25,9 +25,12 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from dashboards import frame, naming, panels, queries_balances
+from dashboards import frame
 from dashboards.frame import Language, say
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import common as panels
+from dashboards.panels import naming
+from dashboards.queries import balances as queries_balances
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.accuracy import uncertainty
 from plant.model import Balance, Plant, Text
 from plant.model_computed import BALANCE_PARTS

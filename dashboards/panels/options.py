@@ -18,12 +18,12 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 from grafana_foundation_sdk.models.text import TextMode
 
-from dashboards import queries_audit
 from dashboards.frame import Language, say, scope_titles, uid
-from dashboards.panels import GREEN, ORANGE, absolute, describe, grafana_unit, pretty, steps
-from dashboards.panels_audit import ref
-from dashboards.queries import SOURCE, Query, Target
-from dashboards.queries_audit import Whole
+from dashboards.panels.audit import ref
+from dashboards.panels.common import GREEN, ORANGE, absolute, describe, grafana_unit, pretty, steps
+from dashboards.queries import audit as queries_audit
+from dashboards.queries.audit import Whole
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import SITE, Option, Plant, Text
 
 TEXTS = {

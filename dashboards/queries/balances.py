@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.queries import ALL
+from dashboards.queries.common import ALL
 
 
 def days(kpi: str) -> str:

@@ -6,7 +6,7 @@ add up to over the minutes of the range, not the mean of those that were written
 
 from __future__ import annotations
 
-from dashboards.queries import ALL
+from dashboards.queries.common import ALL
 
 IN_UNIT = '"scope" =~ /^$unit$/'
 RECENT = "time >= ${__from}ms - 30d AND time <= ${__to}ms"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboards.queries import ALL
+from dashboards.queries.common import ALL
 
 SIDE_DAYS = 365
 """How far an option's KPI is looked at on either side of the commissioning date."""

@@ -8,9 +8,12 @@ from grafana_foundation_sdk.builders import bargauge, dashboard, table, timeseri
 from grafana_foundation_sdk.models.common import GraphDrawStyle, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 
-from dashboards import frame, naming, panels, queries_shift, tables
+from dashboards import frame
 from dashboards.frame import Language, say
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import common as panels
+from dashboards.panels import naming, tables
+from dashboards.queries import shift as queries_shift
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import Plant, Text
 
 NAME = "shift"

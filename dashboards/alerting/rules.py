@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from alerts.message import title_of
 from alerts.priority import HIGH_COST_PER_DAY, MEDIUM_COST_PER_DAY
 from alerts.words import WORDS
-from dashboards import queries_rules as queries
+from dashboards.alerting.frame import FAMILIES, Family, Message, figure, options, rule, text
+from dashboards.alerting.silent import nothing, silences, silent
 from dashboards.frame import LANGUAGES, WINDOW_TITLES, Language, say
-from dashboards.panels import pretty, watching
-from dashboards.rules_frame import FAMILIES, Family, Message, figure, options, rule, text
-from dashboards.rules_silent import nothing, silences, silent
+from dashboards.panels.common import pretty, watching
+from dashboards.queries import rules as queries
 from plant.accuracy import uncertainty
 from plant.endangered import endangered
 from plant.model import Kpi, Plant

@@ -6,9 +6,11 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import dashboard
 
-from dashboards import frame, panels_audit, panels_options
+from dashboards import frame
 from dashboards.frame import LABELS, WINDOW_TITLES, Language, say
-from dashboards.queries import SOURCE
+from dashboards.panels import audit as panels_audit
+from dashboards.panels import options as panels_options
+from dashboards.queries.common import SOURCE
 from plant.model import Plant, Text
 
 NAME = "audit"

@@ -17,10 +17,13 @@ from grafana_foundation_sdk.models.dashboard import (
     Threshold,
 )
 
-from dashboards import panels, panels_meter, queries_unit, tables
 from dashboards.frame import Language, say, scope_titles
-from dashboards.panels import GREEN, ORANGE, absolute, grafana_unit, pretty
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import common as panels
+from dashboards.panels import meter as panels_meter
+from dashboards.panels import tables
+from dashboards.panels.common import GREEN, ORANGE, absolute, grafana_unit, pretty
+from dashboards.queries import unit as queries_unit
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import WEEKDAYS, Kpi, Plant, Text
 from plant.units import amount_unit
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import yaml
 
-from dashboards.boards import every
-from dashboards.contacts import contact_points
+from dashboards.alerting.contacts import contact_points
+from dashboards.alerting.policies import DEFAULT_RECEIVER, branch, mute_timings
+from dashboards.alerting.rules import INTERVAL_S, group_name, grouped
+from dashboards.boards.every import every
 from dashboards.frame import FOLDERS, LANGUAGES
-from dashboards.notifying import DEFAULT_RECEIVER, branch, mute_timings
-from dashboards.queries import SOURCE_UID
-from dashboards.rules import INTERVAL_S, group_name, grouped
+from dashboards.queries.common import SOURCE_UID
 from plant.model import Plant
 
 BOARDS_IN_GRAFANA = "/etc/grafana/keepclean/boards"

@@ -10,10 +10,12 @@ from grafana_foundation_sdk.builders.common import GraphThresholdsStyleConfig
 from grafana_foundation_sdk.models.common import AxisPlacement, GraphTresholdsStyleMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import DashboardLinkType, DynamicConfigValue, Threshold
 
-from dashboards import frame, queries_unit, tables
+from dashboards import frame
 from dashboards.frame import Language, say, uid
-from dashboards.panels import GREEN, KEPT, ORANGE, RED, absolute, pretty
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import tables
+from dashboards.panels.common import GREEN, KEPT, ORANGE, RED, absolute, pretty
+from dashboards.queries import unit as queries_unit
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import Plant, Text
 from plant.units import amount_unit
 

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models.common import BarGaugeDisplayMode, VizOrienta
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ValueMap, ValueMappingResult
 
 from dashboards.frame import Language, say
-from dashboards.queries import SOURCE
+from dashboards.queries.common import SOURCE
 from plant.model import Plant, Text
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dashboards.queries import ALL, STANDING
+from dashboards.queries.common import ALL, STANDING
 
 HOURLY = 60
 """Minutes of an hour: an amount of a minute times this is an amount per hour."""

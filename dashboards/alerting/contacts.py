@@ -11,7 +11,7 @@ from urllib.parse import quote
 import apprise
 
 from alerts.address import apprise_address, is_local, secret_file
-from dashboards.notifying import hours, identifier, receiver
+from dashboards.alerting.policies import hours, identifier, receiver
 from plant.errors import Fault
 from plant.model import Plant, Route
 

@@ -7,10 +7,11 @@ from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizTextDis
 from grafana_foundation_sdk.models.common import BarGaugeDisplayMode, VizOrientation
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 
-from dashboards import queries_audit, tables
 from dashboards.frame import Language, say, scope_titles
-from dashboards.panels import GREEN, ORANGE, RED, absolute, pretty
-from dashboards.queries import SOURCE, Query, Target
+from dashboards.panels import tables
+from dashboards.panels.common import GREEN, ORANGE, RED, absolute, pretty
+from dashboards.queries import audit as queries_audit
+from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import Plant, Text
 
 TEXTS = {

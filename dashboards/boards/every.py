@@ -6,7 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from dashboards import board_audit, board_balances, board_health, board_shift, board_site, board_unit
+from dashboards.boards import audit as board_audit
+from dashboards.boards import balances as board_balances
+from dashboards.boards import health as board_health
+from dashboards.boards import shift as board_shift
+from dashboards.boards import site as board_site
+from dashboards.boards import unit as board_unit
 from dashboards.frame import LANGUAGES, Language
 from plant.model import Plant
 

@@ -1,0 +1,1 @@
+"""Alert rules, notification policies and contact points, generated from the shift calendar."""

@@ -1,0 +1,1 @@
+"""One module a board: which panels stand where."""

@@ -1,0 +1,1 @@
+"""One panel a function: how a query is drawn, named and linked."""

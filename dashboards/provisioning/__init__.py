@@ -1,0 +1,1 @@
+"""How boards, rules and policies reach a Grafana: files, or its HTTP API."""

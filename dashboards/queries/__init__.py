@@ -1,0 +1,1 @@
+"""Every InfluxQL text of the boards and rules."""
