@@ -28,6 +28,7 @@ from historian.store import Historian
 from historian.tables import READINGS
 from pipeline.corrections import NONE
 from pipeline.plans import compile_plant
+from pipeline.recompute_run import worker_environment
 from pipeline.recompute_scratch import Scratch
 from pipeline.recompute_units import UnitTask, run_unit
 from plant.clock import to_datetime
@@ -100,8 +101,8 @@ def group(folder: Path) -> float:
 
 def ours(folder: Path, points: int, per_unit: int, span_us: tuple[int, int], processes: int = 2) -> dict[str, Any]:
     """Seconds of the recompute in some processes (without starting them), and the CPU time of all."""
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    del os.environ["POLARS_MAX_THREADS"]
+    with worker_environment(), ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         shares = [pool.submit(work, folder, points, per_unit, span_us, share, processes) for share in range(processes)]
         found = [share.result() for share in shares]
     seconds = max(one.ended_s for one in found) - min(one.began_s for one in found)

@@ -1,8 +1,9 @@
 """Parquet files of the tables: `<table>/<day>.parquet`, and beside it `<table>/<day>/<number>.parquet` of busy days.
 
 A file is sorted by natural key, holds each key once, is written beside and renamed, and says in its footer what it
-spans. Numbers rise; a numbered file is never written again, only merged into a later one. A reader that meets the same
-row in several files keeps one (`historian.keys`).
+spans, one of readings where each point's rows are as well (`historian.slices`). Numbers rise; a numbered file is never
+written again, only merged into a later one. A reader that meets the same row in several files keeps one
+(`historian.keys`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from historian import slices
 from historian.keys import standing
-from historian.tables import Table
+from historian.tables import READINGS, Table
 from plant import durable
 
 PART_ROWS = 2_000_000
@@ -182,12 +184,15 @@ def write(table: Table, frame: pl.DataFrame, path: Path) -> None:
     for left in path.parent.glob("*.new"):
         left.unlink()
     fresh = path.with_suffix(".new")
+    said = {_SPAN: json.dumps(asdict(replace(span_of(table, frame), rows=len(rows))))}
+    if table.name == READINGS.name:
+        said |= slices.footer(frame, rows)
     register_io_source(groups, schema=frame.schema).sink_parquet(
         fresh,
         compression="zstd",
         compression_level=1,
         row_group_size=GROUP_ROWS,
-        metadata={_SPAN: json.dumps(asdict(replace(span_of(table, frame), rows=len(rows))))},
+        metadata=said,
     )
     durable.put(fresh, path)
 

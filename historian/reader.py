@@ -6,15 +6,17 @@ A reader opens its own read-only connection, so any process may read while serve
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import polars as pl
 
-from historian import rows
+from historian import rows, slices
 from historian.compact import CLOSING, fold, read_latest
 from historian.following import after, part
 from historian.keys import newest, ordered
@@ -29,6 +31,8 @@ Where = Mapping[str, str | Sequence[str]]
 
 BACK_US = 40 * DAY
 USED = pl.col("quality") != "bad"
+
+_log = logging.getLogger("keepclean.historian")
 
 
 class Reader:
@@ -115,6 +119,47 @@ class Reader:
     def readings_of(self, points: Sequence[str], start_us: int, end_us: int) -> pl.DataFrame:
         """Readings of points, start_us <= time < end_us, sorted by natural key; quick for few points and a day."""
         return self.table("readings", start_us, end_us, {"point": points})
+
+    def batch(self, points: Sequence[str], start_us: int, end_us: int, columns: Sequence[str]) -> list[pl.DataFrame]:
+        """Readings of points, start_us <= time < end_us, each once: quick for many rows of whole days.
+
+        Frames of the key's and the wanted columns, sorted by point and time. Without the columns `quality` and
+        `finding`, and with `point` as an Enum, those that are good and of which nothing was found out.
+        """
+        found = self._sources.steady(lambda: self._plain(points, start_us, end_us))
+        if found is None:
+            return [self.table("readings", start_us, end_us, {"point": points}, columns)]
+        plain, odd = found
+        return [*plain, self.table("readings", start_us, end_us, {"point": odd}, columns)] if odd else plain
+
+    def _plain(self, points: Sequence[str], start_us: int, end_us: int) -> tuple[list[pl.DataFrame], list[str]] | None:
+        """Rows of the points that have no odd ones, and the other points; None where files do not tell them apart."""
+        with self._sources.connected() as db:
+            if self._sources.chunks_of(db, READINGS, "last >= ? AND first < ?", (start_us, end_us)):
+                return None
+        files = self._sources.files_of(READINGS, start_us // DAY, (end_us - 1) // DAY)
+        spanned = sorted(self._sources.spanned(READINGS, files), key=lambda place: place.span.first)
+        inside = [place for place in spanned if place.span.last >= start_us and place.span.first < end_us]
+        if any(before.span.last >= place.span.first for before, place in pairwise(inside)):
+            return None
+        try:
+            known = [slices.places(place.path) for place in inside]
+            told = [each for each in known if each is not None]
+            if len(told) < len(known):
+                return None
+            odd = {name for each in told for name in points if name in each and each[name].odd}
+            plain = [name for name in points if name not in odd]
+            chosen = [[each[name] for name in plain if name in each] for each in told]
+            frames = [slices.read(place.path, each, points) for place, each in zip(inside, chosen, strict=True)]
+        except pl.exceptions.PolarsError as error:
+            # told where its rows are asked for by name
+            _log.debug("a damaged file: %s", error)
+            return None
+        low, high = to_datetime(start_us), to_datetime(end_us)
+        for number, place in enumerate(inside):
+            if place.span.first < start_us or place.span.last >= end_us:
+                frames[number] = frames[number].filter(pl.col("time").is_between(low, high, closed="left"))
+        return frames, sorted(odd)
 
     def first_day(self, name: str) -> int | None:
         """The first day of which a table that closes holds something [days since 1970]; None when it is empty."""

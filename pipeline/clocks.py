@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.columns import greatest
 from pipeline.judge import Finding
 from pipeline.point_table import PointTable
 from pipeline.series import Ints
@@ -74,21 +75,21 @@ def listen(table: PointTable, state: UnitState, row: Ints, time: Ints, received:
 
     Of a batch that was received over longer, the last two days count.
     """
-    if not table.streams[row].all():
+    if not table.streams.all():
         mine = table.streams[row]
         row, time, received = row[mine], time[mine], received[mine]
     zone = table.zone
     if not len(row) or zone is None:
         return []
     minute = received // MINUTE
-    end = int(minute.max()) + 1
-    begin = max(int(minute.min()), end - HEARD_MINUTES)
-    if begin > int(minute.min()):
+    first, end = int(minute.min()), int(minute.max()) + 1
+    begin = max(first, end - HEARD_MINUTES)
+    if begin > first:
         mine = minute >= begin
         row, time, received, minute = row[mine], time[mine], received[mine], minute[mine]
     devices = len(table.devices)
-    lags = _greatest(table.device[row] * (end - begin) + (minute - begin), time - received, devices * (end - begin))
-    lags = lags.reshape(devices, end - begin)
+    cell = (table.device * (end - begin) - begin).take(row) + minute
+    lags = greatest(cell, time - received, devices * (end - begin), NEVER).reshape(devices, end - begin)
     local = _is_local(lags, _offsets(zone, np.arange(begin, end)))
     found: list[tuple[str, Finding]] = []
     for number in np.flatnonzero((lags > NEVER).any(axis=1)).tolist():
@@ -105,14 +106,6 @@ def listen(table: PointTable, state: UnitState, row: Ints, time: Ints, received:
         if heard.found:
             mine = (table.device == number) & table.streams & table.owned
             found += [(table.names[int(np.argmax(mine))], one) for one in heard.found if mine.any()]
-    return found
-
-
-def _greatest(cell: Ints, value: Ints, cells: int) -> Ints:
-    """The greatest value of each cell, NEVER where there is none; readings of a cell mostly come side by side."""
-    found = np.full(cells, NEVER, np.int64)
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    np.maximum.at(found, cell[starts], np.maximum.reduceat(value, starts))
     return found
 
 

@@ -174,4 +174,15 @@ class Lookup:
 
 def group_starts(point: Ints) -> Ints:
     """Where each point's rows begin in a sorted column that holds some points."""
-    return np.flatnonzero(np.diff(point, prepend=-1)).astype(np.int64)
+    if not len(point):
+        return np.empty(0, np.int64)
+    return np.append(0, np.flatnonzero(point[1:] != point[:-1]) + 1)
+
+
+def greatest(cell: Ints, value: Ints, cells: int, none: int) -> Ints:
+    """The greatest value of each cell, `none` where there is no value; values of a cell mostly come side by side."""
+    found = np.full(cells, none, np.int64)
+    starts = group_starts(cell)
+    if len(starts):
+        np.maximum.at(found, cell[starts], np.maximum.reduceat(value, starts))
+    return found

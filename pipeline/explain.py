@@ -240,7 +240,7 @@ def recompute_facts(
     for low, high in pairwise(edges):
         rows = source.rows(low, high)
         read.append(rows)
-        readings = source.readings(rows, low, high)
+        readings = source.readings([rows], low, high)
         position = state.position
         messages = UnitMessages(position + 1, position, readings, np.full(len(readings), high), high)
         for block in step_unit(source.plan, state, messages, source.stored).facts:

@@ -143,18 +143,21 @@ def _held(
     rows = np.flatnonzero(used & (begin < end))
     if not len(rows):
         return
-    begin, end = begin[rows], end[rows]
-    first, pieces = (begin - start_us) // MINUTE, (end - 1 - start_us) // MINUTE - (begin - start_us) // MINUTE + 1
+    begin, end = begin.take(rows), end.take(rows)
+    first = (begin - start_us) // MINUTE
+    pieces = (end - 1 - start_us) // MINUTE - first + 1
     of = np.repeat(np.arange(len(rows)), pieces)
-    minute = first[of] + _within(pieces)
-    low = np.maximum(begin[of], start_us + minute * MINUTE)
-    high = np.minimum(end[of], start_us + (minute + 1) * MINUTE)
+    minute = first.take(of) + _within(pieces)
+    edge = start_us + minute * MINUTE
+    low, high = np.maximum(begin.take(of), edge), np.minimum(end.take(of), edge + MINUTE)
     weight = (high - low).astype(np.float64)
-    doubt = np.maximum(high - np.maximum(low, doubted[rows][of]), 0).astype(np.float64)
-    value = columns.value[rows][of]
+    # the row of each piece
+    of = rows.take(of)
+    doubt = np.maximum(high - np.maximum(low, doubted.take(of)), 0).astype(np.float64)
+    value = columns.value.take(of)
     minutes = block.end - block.start
-    cell = local[rows][of] * minutes + minute
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    cell = local.take(of) * minutes + minute
+    starts = group_starts(cell)
     at = cell[starts]
     p, m = at // minutes, at % minutes
     size = len(points) * minutes
@@ -175,7 +178,7 @@ def _held(
         estimated = estimated + np.where(rate & enough, 1 - coverage, 0.0)
     block.coverage[p, m], block.estimated[p, m] = coverage, estimated
     block.quality[p, m] = grade(coverage, estimated)
-    doubtful = columns.suspect[rows][of]
+    doubtful = columns.suspect.take(of)
     if doubtful.any():
         _doubt(block, (cell[doubtful] // minutes, cell[doubtful] % minutes))
 

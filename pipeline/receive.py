@@ -50,8 +50,9 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
             rows = mask & (quality != Quality.BAD) if mask is late else mask & ~late if mask is outside else mask
             quality[rows] = Quality.BAD
             finding[rows] = len(readings.findings) + offset
-    expired = readings.time >= table.calibrated_until.take(row)
-    if expired.any():
+    expired = np.zeros(len(readings), np.bool_)
+    if int(readings.time.max()) >= int(table.calibrated_until.min()):
+        expired = readings.time >= table.calibrated_until.take(row)
         expired &= quality < Quality.SUSPECT
         quality[expired] = Quality.SUSPECT
         finding[expired & (finding == 0)] = len(names) - 1
@@ -60,8 +61,7 @@ def receive(plan: UnitPlan, state: UnitState, messages: UnitMessages, results: R
     refused = future | late
     taken = ~refused if refused.any() else slice(None)
     findings += listen(table, state, row[taken], readings.time[taken], readings.received[taken])
-    owned = table.owned[row]
-    mine = slice(None) if owned.all() else owned
+    mine = slice(None) if table.owned.all() else table.owned[row]
     results.readings.append(
         Received(
             table.names,

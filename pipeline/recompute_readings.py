@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -40,23 +40,31 @@ class Counted:
         """The rows of table `readings` of [low, high) as they came."""
         return self.reader.table("readings", low, high, {"point": list(self.plan.points)}, COLUMNS_READ)
 
-    def late(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def batch(self, low: int, high: int) -> list[pl.DataFrame]:
+        """The same in frames; one without quality and finding has such as are good and nothing was found out about."""
+        return self.reader.batch(list(self.plan.points), low, high, COLUMNS_READ)
+
+    def late(self, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Those that came too late and count now, as they are to be stored."""
-        if self.late_from_us is None or not _told(rows):
+        told = [rows for rows in frames if _told(rows)]
+        if self.late_from_us is None or not told:
             return READINGS.empty()
         wanted = LATE & (pl.col("time") >= to_datetime(self.late_from_us)) & pl.col("point").is_in(self.plan.owned)
-        return rows.filter(wanted).with_columns(USABLE.alias("quality")).select(READINGS.schema.keys())
+        late = pl.concat(told).filter(wanted)
+        return late.with_columns(USABLE.alias("quality")).select(READINGS.schema.keys())
 
-    def readings(self, rows: pl.DataFrame, low: int, high: int) -> Readings:
+    def readings(self, frames: Sequence[pl.DataFrame], low: int, high: int) -> Readings:
         """What rows of [low, high) count, with what persons entered there."""
-        stored = self._put_right(to_readings(tuple(self.plan.points), self._used(rows)))
+        names = tuple(self.plan.points)
+        parts = [self._put_right(to_readings(names, self._used(rows))) for rows in frames]
         added = self.corrections.added(self.plan, low, high)
-        return Readings.join([stored, added]) if len(added) else stored
+        parts += [added] if len(added) else []
+        return parts[0] if len(parts) == 1 else Readings.join(parts)
 
     def stored(self, points: Sequence[str], start_us: int, end_us: int) -> Readings:
         """Readings of an earlier batch, for those that came too late to be held."""
         rows = self.reader.table("readings", start_us, end_us, {"point": list(points)}, COLUMNS_READ)
-        every = self.readings(rows, start_us, end_us)
+        every = self.readings([rows], start_us, end_us)
         mine = np.array([name in points for name in every.points], np.bool_)
         return every.take(mine[every.point]) if len(every) else every
 
@@ -78,7 +86,7 @@ class Counted:
     def _before(self, lead: int) -> Readings:
         """The last usable reading of each point before a time: a gap of any length is closed from it."""
         rows = last_readings(self.reader, set(self.plan.points), lead)
-        every = self.readings(rows, 0, lead)
+        every = self.readings([rows], 0, lead)
         every = every.take(every.quality != Quality.BAD)
         order = np.lexsort((every.time, every.point))
         last = np.flatnonzero(np.diff(every.point[order], append=-1))
@@ -100,10 +108,10 @@ class Counted:
 
 def _told(rows: pl.DataFrame) -> bool:
     """Whether anything was found out about readings when they came."""
-    return bool((rows["finding"] != "").any())
+    return "finding" in rows.columns and bool((rows["finding"] != "").any())
 
 
-def pieces(readings: Readings, edges: Sequence[int]) -> list[Readings]:
+def pieces(readings: Readings, edges: Sequence[int]) -> Iterator[Readings]:
     """Readings of spans of time: before the first edge, between each two, and from the last one on.
 
     Quick for what is stored: by point, and of each point by time.
@@ -112,7 +120,8 @@ def pieces(readings: Readings, edges: Sequence[int]) -> list[Readings]:
     turns = np.flatnonzero((point[1:] != point[:-1]) | (time[1:] < time[:-1])) + 1
     bounds = [0, *turns.tolist(), len(readings)]
     cuts = np.array([[a, *(a + np.searchsorted(time[a:b], edges)), b] for a, b in pairwise(bounds)]).T
-    return [readings.cut(list(zip(low.tolist(), high.tolist(), strict=True))) for low, high in pairwise(cuts)]
+    for low, high in pairwise(cuts):
+        yield readings.cut(list(zip(low.tolist(), high.tolist(), strict=True)))
 
 
 def lead_of(unit: UnitPlan) -> int:
@@ -147,7 +156,7 @@ def cut_off(reader: Reader) -> int | None:
 
 def to_readings(names: tuple[str, ...], frame: pl.DataFrame) -> Readings:
     """Stored readings as a batch; the step finds again what is out of range, what collectors refused stays refused."""
-    good = bool((frame["quality"] == "good").all())
+    good = "quality" not in frame.columns or bool((frame["quality"] == "good").all())
     quality = np.zeros(len(frame), np.uint8) if good else frame["quality"].cast(QUALITIES).to_physical().to_numpy()
     return Readings.build(
         names,

@@ -98,11 +98,12 @@ class _Unit:
         for number in range(begin, len(self.edges) - 1):
             low, high = self.edges[number], self.edges[number + 1]
             last = number == len(self.edges) - 2
-            rows = self.counted.rows(low, high + MINUTE if last else high)
-            self.scratch.add("readings", self.counted.late(rows))
+            frames = self.counted.batch(low, high + MINUTE if last else high)
+            self.scratch.add("readings", self.counted.late(frames))
             first_tick = self.task.tick_us if number == 0 else None
             edges = [low + (high - low) * part // self.steps // MINUTE * MINUTE for part in range(self.steps)] + [high]
-            for part, until in zip(pieces(self.counted.readings(rows, low, high), edges[1:-1]), edges[1:], strict=True):
+            readings = self.counted.readings(frames, low, high)
+            for part, until in zip(pieces(readings, edges[1:-1]), edges[1:], strict=True):
                 self._step(part, until, first_tick, self.task.position + number)
                 first_tick = None
             if self.task.since_us is not None:

@@ -34,13 +34,14 @@ class Runs:
     @classmethod
     def of(cls, table: PointTable, state: UnitState, columns: Columns) -> Runs:
         """The stretches of every point for which it matters that it stands still."""
-        rows = np.flatnonzero(table.still[columns.point] & (columns.status != Status.BAD))
-        if not len(rows):
+        found = columns.up_to(Status.FROZEN, table.still)
+        value, of = columns.value[found], columns.point[found]
+        if not len(of):
             none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
             return cls(none, none, none, none, none, none, no, no)
-        value, of = columns.value[rows], columns.point[rows]
+        rows = np.arange(len(columns))[found]
         low = np.append(0, np.flatnonzero((of[1:] != of[:-1]) | (value[1:] != value[:-1])) + 1)
-        high = np.append(low[1:], len(rows))
+        high = np.append(low[1:], len(of))
         point = of[low]
         begin, end = columns.time[rows[low]], columns.time[rows[high - 1]]
         goes_on = np.append(True, point[1:] != point[:-1])

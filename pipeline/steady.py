@@ -38,10 +38,9 @@ def changes(table: PointTable, state: UnitState, columns: Columns, points: Ints,
     """What the new readings in `columns` change; minutes from `start` on are worked out anyway."""
     first = np.full(len(points), FAR)
     fresh = np.flatnonzero(columns.fresh)
-    at = group_starts(columns.point[fresh])
-    of = columns.point[fresh[at]]
+    at = fresh[group_starts(columns.point.take(fresh))]
+    of, time = columns.point[at], columns.time[at]
     local = np.searchsorted(points, of)
-    time = columns.time[fresh[at]]
     first[local] = time
     since = np.full(len(points), start, np.int64)
     begin = time - np.where(table.spread[of] & ~table.begins[of], table.span_us[of], 0)
@@ -114,7 +113,8 @@ def unsteady(table: PointTable, columns: Columns) -> Ints:
             if any(begin < to_us(one.at) <= end for one in table.plans[exchanged].exchanges):
                 found.append(np.array([exchanged]))
     new = np.zeros(len(table), np.bool_)
-    new[columns.point[columns.fresh]] = True
+    first = group_starts(columns.point)
+    new[columns.point[first]] = np.logical_or.reduceat(columns.fresh, first)
     odd: Ints = np.unique(np.concatenate(found))
     return np.asarray(odd[new[odd]])
 

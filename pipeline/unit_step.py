@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from historian.tables import FACTS, NOTICES
-from pipeline.columns import Columns, Flags
+from pipeline.columns import Columns, Flags, greatest
 from pipeline.facts import minute_facts
 from pipeline.frozen import flat_findings, standing, suspects
 from pipeline.held import keep
@@ -30,7 +30,7 @@ from pipeline.receive import QUALITY, Told, receive
 from pipeline.runs import Runs
 from pipeline.series import Ints
 from pipeline.steady import changes, gaps, running_totals, unsteady
-from pipeline.unit_state import Moved, UnitState
+from pipeline.unit_state import NEVER, Moved, UnitState
 from plant.reading import MINUTE, Quality
 
 
@@ -59,12 +59,10 @@ def step_unit(plan: UnitPlan, state: UnitState, messages: UnitMessages, stored: 
 
 
 def _hear(table: PointTable, state: UnitState, fresh: Columns) -> None:
-    speaks = table.settles[fresh.point]
-    newest = np.full(len(table.devices), np.iinfo(np.int64).min)
-    np.maximum.at(newest, table.device[fresh.point[speaks]], fresh.time[speaks])
-    for device, time in zip(table.devices, newest.tolist(), strict=True):
-        if time > np.iinfo(np.int64).min:
-            state.heard[device] = max(state.heard.get(device, 0), time)
+    newest = greatest(fresh.point, fresh.time, len(table), NEVER)
+    for point in np.flatnonzero(table.settles & (newest > NEVER)).tolist():
+        device = table.devices[table.device[point]]
+        state.heard[device] = max(state.heard.get(device, 0), int(newest[point]))
 
 
 def _begin(state: UnitState, messages: UnitMessages, fresh: Columns) -> None:
