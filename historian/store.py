@@ -29,7 +29,7 @@ from plant.errors import StorageError
 from plant.reading import DAY
 
 HORIZON_DAYS = 1
-FILE_FORMAT = 3
+FILE_FORMAT = 4
 AT_ONCE_ROWS = 500_000
 """Days of no more rows become Parquet in the commit that closes them: it takes a moment."""
 DIRECT_ROWS = 1_000_000
@@ -83,8 +83,9 @@ class Historian:
         for statement in (*rows.schema(), *chunks.SCHEMA, *compact.SCHEMA):
             self.db.execute(statement)
         self.db.execute(
-            "CREATE TABLE IF NOT EXISTS state(unit TEXT, kind TEXT, start INTEGER, body BLOB,"
-            " PRIMARY KEY (unit, kind, start)) WITHOUT ROWID"
+            # bodies beside the key's tree, not in it: a row is replaced many times faster in a large file
+            "CREATE TABLE IF NOT EXISTS state(unit TEXT NOT NULL, kind TEXT NOT NULL, start INTEGER NOT NULL,"
+            " body BLOB NOT NULL, PRIMARY KEY (unit, kind, start))"
         )
         self.db.execute(
             "CREATE TABLE IF NOT EXISTS ledger(entry INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, name TEXT,"
@@ -103,7 +104,9 @@ class Historian:
 
     def state(self, unit: str) -> list[tuple[str, int, bytes]]:
         """The stored state rows of one unit: (kind, start, body)."""
-        return self.db.execute("SELECT kind, start, body FROM state WHERE unit = ?", (unit,)).fetchall()
+        return self.db.execute(
+            "SELECT kind, start, body FROM state WHERE unit = ? ORDER BY kind, start", (unit,)
+        ).fetchall()
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """As `Reader.ledger`."""

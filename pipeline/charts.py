@@ -56,13 +56,16 @@ def run_charts(
         if chart is None:
             start = max(since, state.settled - MINUTES_KEPT)
             chart = state.charts[name] = Chart(ChartState.fresh(len(expected.charts)), start)
+            state.redrawn.add(name)
         first = min((changed[point] for point in expected.points() if point in changed), default=state.settled)
         again = [at for at in chart.before if at + expected.block_minutes > first]
         if again and first < chart.next:
             chart.next = min(again)
             chart.state = chart.before[chart.next]
+            state.redrawn.add(name)
         edges = block_edges(plan, expected.block_minutes, chart.next, state.settled)
         if len(edges) > 1:
+            state.redrawn.add(name)
             _Runner(plan, scope, state, chart, expected, revision, results).run(edges)
 
 

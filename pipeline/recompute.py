@@ -23,17 +23,17 @@ from pipeline.recompute_drifts import renamed, revised
 from pipeline.recompute_facts import correct_facts, forget_originals
 from pipeline.recompute_readings import last_readings, lead_of, raw_from
 from pipeline.recompute_run import Progress, Runner, silent
-from pipeline.recompute_scopes import CHART_DAY, LASTING, ScopeTask, run_scope
+from pipeline.recompute_scopes import LASTING, ScopeTask, run_scope
 from pipeline.recompute_scratch import Scratch
 from pipeline.recompute_units import UnitTask, run_unit
-from pipeline.scope_state import ScopeState
+from pipeline.scope_state import CHART, ScopeState
 from pipeline.unit_state import UnitState
 from plant.clock import to_datetime, to_us
 from plant.reading import DAY, MINUTE
 
 FOLDER = "recompute"
 SAME_NOTICE = [name for name in NOTICES.schema if name != "revision"]
-NEEDED = frozenset({"head", "sum began", CHART_DAY, *LASTING})
+NEEDED = frozenset({"head", "sum began", *LASTING})
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class _Recompute:
             rows, names = revised(self.plan, stored, pl.concat([DRIFT.empty(), *frames]), first_us or 0, self.position)
             drifts.append(rows)
             fresh = [
-                (kind, start, renamed(body, names) if kind == "head" and names else body)
+                (kind, start, renamed(body, names) if kind.startswith(CHART) and names else body)
                 for kind, start, body in scratch.rows()
             ]
             state += self.runner.replaced(f"scope {name}", fresh)

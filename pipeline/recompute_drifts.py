@@ -58,14 +58,13 @@ def _same(plan: PlantPlan, old: Row, new: Row) -> bool:
     return abs(to_us(old["found"]) - to_us(new["found"])) <= FOUND_BLOCKS * block
 
 
-def renamed(head: bytes, names: dict[str, str]) -> bytes:
-    """A scope's head row whose charts call the drifts by the names kept."""
-    plain = msgspec.msgpack.decode(head)
-    for chart in plain["charts"].values():
-        for state in [chart["state"], *(state for _, state in chart["before"])]:
-            _rename(state["drift"], names)
-        for drift in chart["published"]:
-            _rename(drift, names)
+def renamed(chart: bytes, names: dict[str, str]) -> bytes:
+    """A chart's state row that calls the drifts by the names kept."""
+    plain = msgspec.msgpack.decode(chart)
+    for state in [plain["state"], *(state for _, state in plain["before"])]:
+        _rename(state["drift"], names)
+    for drift in plain["published"]:
+        _rename(drift, names)
     return msgspec.msgpack.encode(plain)
 
 

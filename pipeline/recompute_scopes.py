@@ -33,7 +33,6 @@ WARM_US = HOURS_KEPT * HOUR
 BACK_US = 368 * DAY
 REMEMBERED_US = DAYS_KEPT * DAY - BACK_US
 LASTING = ("sum day", "sum piece", "sum peak day")
-CHART_DAY = "chart day"
 SLACK = 3 * 60
 BEFORE = PIECE_MINUTES + 60
 
@@ -42,7 +41,7 @@ BEFORE = PIECE_MINUTES + 60
 class ScopeTask:
     """What is to be done: results of windows and blocks that reach beyond `first_us` are published.
 
-    `live` are the state rows of the scope as they are (its sums and charts), `begun` and `settled` the first minute of
+    `live` are the state rows of the scope as they are (its sums), `begun` and `settled` the first minute of
     each process unit it reads and the first one not settled, `baselines` the bodies accepted, in their order. Without
     `live` nothing is stored yet, and each batch has a revision of its own, from `position` on.
     """
@@ -90,9 +89,8 @@ class _Scope:
         calendar = self.plan.calendar
         back_us = WARM_US if self.task.first_us > self.settled * MINUTE - REMEMBERED_US else BACK_US
         begin = calendar.day(max(self.task.first_us - back_us, 0)).start // MINUTE
-        if self._snapshot(begin) is None:
-            starts = [self._chart_start(body) for body in self.task.baselines]
-            begin = min([begin, *(calendar.day(start * MINUTE).start // MINUTE for start in starts)])
+        starts = [self._chart_start(body) for body in self.task.baselines]
+        begin = min([begin, *(calendar.day(start * MINUTE).start // MINUTE for start in starts)])
         return max(begin, min(self.task.begun.values()))
 
     def _chart_start(self, body: dict[str, Any]) -> int:
@@ -120,21 +118,11 @@ class _Scope:
             day = self.plan.calendar.day(day.end)
         return [(edge, accepted.get(edge, ())) for edge in sorted(edges) if edge > self.begin]
 
-    def _snapshot(self, begin: int) -> dict[str, Any] | None:
-        """The charts as they were at a day's begin, where the live state still knows."""
-        kept = {at: body for kind, at, body in self.task.live if kind == CHART_DAY and at <= begin}
-        if not kept or max(kept) < begin - 2 * 1440:
-            return None
-        found: dict[str, Any] = msgspec.msgpack.decode(kept[max(kept)])
-        return found
-
     def _warm(self) -> None:
-        """The state as it was at the begin: sums of older days, baselines in force, and charts."""
+        """The state as it was at the begin: sums of older days and baselines in force; charts begin later."""
         task, state = self.task, self.state
         later = {id(body) for _, bodies in self.messages for body in bodies}
         accepted = [body for body in task.baselines if id(body) not in later]
-        snapshot = self._snapshot(self.begin) or {}
-        names = {body["baseline"] for body in accepted}
         day = self.plan.calendar.local(self.begin * MINUTE).toordinal()
         rows = [row for row in task.live if row[0] == "sum began" or (row[0] in LASTING and row[1] < day)]
         for kind, at, body in task.live:
@@ -143,7 +131,6 @@ class _Scope:
                     **msgspec.msgpack.decode(body),
                     "settled": self.begin if any(row[0] in LASTING for row in rows) else None,
                     "accepted": list({body["baseline"]: body for body in accepted}.values()),
-                    "charts": {name: plain for name, plain in snapshot.items() if name in names},
                 }
                 rows.append((kind, at, msgspec.msgpack.encode(head)))
         state.restore(rows)
@@ -151,8 +138,7 @@ class _Scope:
         if state.settled is not None:
             # a stock's change in the first minute needs what was there before it, and so does a gap that ends later
             state.facts.put(self._facts(self.begin - BEFORE, self.begin))
-        kept = [row for row in task.live if row[0] == CHART_DAY and row[1] * MINUTE <= task.first_us]
-        self.scratch.touch([("", kind, at, body) for kind, at, body in [*rows, *kept] if kind != "head"])
+        self.scratch.touch([("", kind, at, body) for kind, at, body in rows if kind != "head"])
 
     def run(self) -> None:
         low = max(self.begin, self.state.settled or 0)

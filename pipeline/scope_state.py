@@ -16,6 +16,9 @@ from pipeline.plans import PlantPlan, ScopePlan
 from pipeline.rows import pack, unpack
 from pipeline.sums import MINUTES_KEPT, KpiSums
 
+CHART = "chart "
+"""A state row of this kind is the chart whose name follows."""
+
 
 @dataclass
 class Chart:
@@ -54,6 +57,7 @@ class ScopeState:
         self.accepted: dict[str, dict[str, Any]] = {}
         self.expected: dict[str, Expected] = {}
         self.charts: dict[str, Chart] = {}
+        self.redrawn: set[str] = set()
         self.touched: set[int] = set()
         self._stored: set[int] = set()
         self._plan = plan
@@ -64,6 +68,7 @@ class ScopeState:
         self.accepted[body["baseline"]] = body
         self.expected[body["baseline"]] = Expected.accepted(self._plan, body)
         self.charts.pop(body["baseline"], None)
+        self.redrawn.add(body["baseline"])
 
     def by_response(self) -> dict[str, Expected]:
         """The baselines in force by the point they explain."""
@@ -96,8 +101,12 @@ class ScopeState:
             "kpis": self._kpis,
             "settled": self.settled,
             "accepted": list(self.accepted.values()),
-            "charts": {name: chart.to_dict() for name, chart in self.charts.items()},
         }
+        for name in sorted(self.redrawn):
+            chart = self.charts.get(name)
+            body = msgspec.msgpack.encode(chart.to_dict()) if chart is not None else None
+            rows.append(("", CHART + name, 0, body))
+        self.redrawn.clear()
         return [*rows, ("", "head", 0, msgspec.msgpack.encode(head))]
 
     def restore(self, rows: list[tuple[str, int, bytes]]) -> None:
@@ -118,6 +127,8 @@ class ScopeState:
                 for accepted in head["accepted"]:
                     if accepted["baseline"] in known:
                         self.accept(accepted)
-                self.charts = {
-                    name: Chart.from_dict(plain) for name, plain in head["charts"].items() if name in self.expected
-                }
+        for kind, _, body in rows:
+            name = kind.removeprefix(CHART)
+            if name != kind and name in self.expected:
+                self.charts[name] = Chart.from_dict(msgspec.msgpack.decode(body))
+        self.redrawn.clear()

@@ -191,3 +191,44 @@ def test_a_new_baseline_starts_its_chart_anew() -> None:
     run.settle(41 * 60)
     newest = run.table("blocks").filter(pl.col("start").dt.timestamp("us") >= at(30 * 60))
     assert newest["state"].to_list() == ["in control"] * 11
+
+
+def test_a_checkpoint_writes_a_chart_only_when_a_block_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 7: a tick's cost does not grow with what charts remember."""
+    run, _ = watched(30, {})
+    before = len(run.table("blocks"))
+    written: list[str] = []
+    commit = run.store.commit
+
+    def recorded(results: Any, state: Any, *rest: Any) -> None:
+        written.extend(kind for _, kind, _, _ in state)
+        commit(results, state, *rest)
+
+    monkeypatch.setattr(run.store, "commit", recorded)
+    for minute_ in range(30 * 60 + 61, 31 * 60 + 62):
+        run.read([("kw", minute_, HOURLY)], tick=minute_ + 1)
+        run.engine.checkpoint()
+    assert written.count("head") > 60
+    assert written.count("chart kw") == len(run.table("blocks")) - before == 2
+
+
+def test_a_chart_goes_on_after_a_restart() -> None:
+    """Promise 2: a process that dies at any hour finds the same drifts and blocks as one that never did."""
+    noise = np.random.default_rng(4).normal(0, 30, 70 * 60)
+    described = plant({"kw": point("rate", "kW")}, baselines={"kw": baseline("kw")})
+    found = []
+    for restarts in (False, True):
+        run = Run(described)
+        run.tick(0)
+        run.accept(body())
+        for hour in range(70):
+            extra = 60.0 if hour >= 30 else 0.0
+            rows = [("kw", hour * 60 + i, HOURLY + extra + noise[hour * 60 + i]) for i in range(60)]
+            run.read(rows, tick=hour * 60 + 61)
+            if restarts:
+                run.engine.checkpoint()
+                run = Run(described, run.store)
+        run.settle(70 * 60)
+        found.append([run.table(name).drop("revision").rows() for name in ("drift", "blocks")])
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 1
