@@ -35,6 +35,9 @@ boards: $(READY)  ## write deploy/grafana, docs/plant.schema.json and the table 
 	@$(BIN)/python -m plant.schema docs/plant.schema.json
 	@$(BIN)/python -m collectors.meters
 
+schema:  ## typecheck every board against Grafana's npm packages, 9.4 and recent (needs node and the network)
+	@$(PYTHON) tests/dashboards/schema_npm/check.py
+
 clean:  ## remove the environment and the demo's data
 	rm -rf $(VENV) .demo
 

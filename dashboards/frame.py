@@ -38,8 +38,9 @@ LABELS = {
     "shift": Text(en="Shift", zh="班次"),
     "all": Text(en="All", zh="全部"),
     "boards": Text(en="Boards", zh="看板"),
-    "drift": Text(en="Drift: onset to found", zh="漂移：起点至发现"),
+    "drift": Text(en="Drifts found", zh="发现漂移"),
     "alarm": Text(en="Alarms", zh="报警"),
+    "maintenance": Text(en="Maintenance", zh="检修保养"),
     "other": Text(en="中文", zh="English"),
 }
 WINDOW_TITLES = {
@@ -108,19 +109,25 @@ def begin(
     )
 
 
+def row(title: Text, language: Language) -> dashboard.Row:
+    """A row of panels under a title."""
+    return dashboard.Row(say(title, language))
+
+
 def with_marks(board: dashboard.Dashboard, language: Language, scope: str = "") -> dashboard.Dashboard:
-    """The board with drifts (from onset to found) and alarms marked, those of one process unit only if one is named."""
-    for name, colour in (("drift", "red"), ("alarm", "orange")):
+    """The board with drifts, alarms and maintenance marked, those of one process unit only if one is named."""
+    title = "title_zh" if language == "zh" else "title"
+    for name, colour, of in (("drift", "red", ""), ("alarm", "orange", ""), ("maintenance", "purple", title)):
         annotation = dashboard.AnnotationQuery().name(say(LABELS[name], language)).datasource(SOURCE).enable(True)
-        board.annotation(annotation.icon_color(colour).expr(f"{name} {scope}".strip()))
+        board.annotation(annotation.icon_color(colour).expr(f"{name} {of} {scope}"))
     return board
 
 
 def finish(board: dashboard.Dashboard) -> dict[str, Any]:
     """The board as Grafana's JSON; the same description gives the same text.
 
-    Panels get ids, a variable's id of zeros goes (it keeps Grafana 9 from filling the variable in), and annotations get
-    their queries, for which the SDK has no place.
+    Panels get ids and options where they have none, a variable's id of zeros goes (it keeps Grafana 9 from filling the
+    variable in), and annotations get their queries, for which the SDK has no place.
     """
     found: dict[str, Any] = json.loads(json.dumps(board.build(), cls=JSONEncoder))
     for variable in found["templating"]["list"]:
@@ -130,9 +137,12 @@ def finish(board: dashboard.Dashboard) -> dict[str, Any]:
         for one in (panel, *panel.get("panels", [])):
             number += 1
             one["id"] = number
+            if "options" in one:
+                one["options"] = one["options"] or {}
     for annotation in found["annotations"]["list"]:
-        name, _, scope = annotation.pop("expr").partition(" ")
-        annotation.update(queries.MARKS[name](scope))
+        name, *of = annotation.pop("expr").split()
+        # Grafana 9.5 and later read no query that stands beside the target
+        annotation["target"] = queries.MARKS[name](*of)
     return found
 
 

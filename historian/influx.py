@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
@@ -17,6 +19,10 @@ from plant.errors import DeviceError
 from plant.model import Influx
 
 TIMEOUT_MS = 10_000
+TOO_OLD = re.compile(r"partial write: (dropped \d+ points outside|points beyond) retention policy")
+"""What InfluxDB 1 and 2 say when all is stored but what they no longer keep: no line is at fault, nor taken later."""
+
+_log = logging.getLogger("keepclean.outbox")
 
 
 class ServerError(DeviceError):
@@ -34,8 +40,8 @@ class ServerError(DeviceError):
 def influx_writer(influx: Influx, folder: Path = Path()) -> Callable[[str], None]:
     """A function that writes lines (with nanosecond times) and raises ServerError when the server refuses them.
 
-    `folder` is what a relative `token_file` is relative to. The token is read once and never logged. Raises OSError
-    when its file cannot be read.
+    Lines older than what the server keeps count as written, with a line in the log, once. `folder` is what a relative
+    `token_file` is relative to. The token is read once and never logged. Raises OSError when its file cannot be read.
     """
     token = (folder / influx.token_file).read_text(encoding="utf-8").strip() if influx.token_file else ""
     local = urlsplit(influx.url).hostname in ("localhost", "127.0.0.1", "::1")
@@ -43,13 +49,20 @@ def influx_writer(influx: Influx, folder: Path = Path()) -> Callable[[str], None
         url=influx.url, token=token, org=influx.org, timeout=TIMEOUT_MS, enable_gzip=not local, retries=False
     )
     writer = client.write_api(write_options=SYNCHRONOUS)
+    told = False
 
     def write(lines: str) -> None:
+        nonlocal told
         try:
             writer.write(bucket=influx.bucket, org=influx.org, record=lines)
         except ApiException as error:
             status = int(error.status or 0)
             said = str(error.message or error.body or error.reason or "").strip()
+            if status in (400, 422) and TOO_OLD.search(said):
+                if not told:
+                    _log.info("%s leaves out lines older than it keeps: %s", influx.url, said[:200])
+                told = True
+                return
             headers = {str(name).lower(): str(value) for name, value in (error.headers or {}).items()}
             raise ServerError(
                 f"{influx.url} answers {status}: {said[:500]}", status, retry_after(headers.get("retry-after"))

@@ -14,19 +14,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import urllib3
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.dbr_ps_service import DBRPsService
 
 from historian.influx import TIMEOUT_MS
+from historian.influx_hourly import HOURLY, continuous_queries, task_text
 from plant.errors import DeviceError
 from plant.model import Plant
-
-HOURLY = "hourly"
-AGAIN_DAYS = 4
-"""So far back hours are worked out anew each day: rows come late, and after an outage of the server."""
-SUMS = {"amount": "sum", "mean": "mean", "min": "min", "max": "max", "last": "last", "coverage": "mean"}
-"""The fields of an hour, and how each follows from its minutes."""
 
 Server = Literal["InfluxDB 1", "InfluxDB 2", "InfluxDB 3", "VictoriaMetrics"]
 
@@ -63,6 +59,9 @@ def set_up(plant: Plant, folder: Path, *, dry_run: bool = False) -> tuple[str, l
     except ApiException as error:
         said = str(error.message or error.body or error.reason or "").strip()
         raise DeviceError(f"{influx.url} answers {error.status}: {said[:500]}", retryable=False) from error
+    except InfluxDBError as error:
+        # the library's own, where it does not find the organization
+        raise DeviceError(f"{influx.url}: {error}", retryable=False) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise DeviceError(f"{influx.url}: {error}") from error
     return f"{server} ({version})" if version else server, steps
@@ -150,13 +149,15 @@ def _influxdb1(server: _Statements, bucket: str, keep_s: int) -> Iterator[Step]:
         elif not 0 < keeps_s < keep_s:
             yield _longer(wanted, keeps_s)
         else:
-            server.do(f'ALTER RETENTION POLICY "{default}" ON "{database}" DURATION {keep_s}s')
+            shard_s = max(_seconds(policies[default]["shardGroupDuration"]), _shard_s(keep_s))
+            to = f"DURATION {keep_s}s SHARD DURATION {shard_s}s"
+            server.do(f'ALTER RETENTION POLICY "{default}" ON "{database}" {to}')
             yield Step(wanted, "changed")
     if HOURLY not in policies:
         server.do(f'CREATE RETENTION POLICY "{HOURLY}" ON "{database}" DURATION INF REPLICATION 1')
     yield Step(f"retention policy {HOURLY}: for ever", "unchanged" if HOURLY in policies else "created")
     queries = {row["name"]: row["query"] for row in server.rows("SHOW CONTINUOUS QUERIES") if row["series"] == database}
-    for name, statement in _continuous(database, default):
+    for name, statement in continuous_queries(database, default):
         what = f"continuous query {name}"
         if name in queries and _plain(queries[name]) == _plain(statement):
             yield Step(what, "unchanged")
@@ -165,18 +166,6 @@ def _influxdb1(server: _Statements, bucket: str, keep_s: int) -> Iterator[Step]:
             server.do(f'DROP CONTINUOUS QUERY "{name}" ON "{database}"')
         server.do(statement)
         yield Step(what, "changed" if name in queries else "created")
-
-
-def _continuous(database: str, default: str) -> Iterator[tuple[str, str]]:
-    """The queries by name: values of what is known, and whether anything of an hour is."""
-    fields = ", ".join(f'{function}("{name}") AS "{name}"' for name, function in SUMS.items())
-    source = f'INTO "{database}"."{HOURLY}"."facts" FROM "{database}"."{default}"."facts"'
-    for name, query in {
-        "keepclean_hourly": f'SELECT {fields} {source} WHERE "valid" = 1',
-        "keepclean_hourly_valid": f'SELECT max("valid") AS "valid" {source}',
-    }.items():
-        head = f'CREATE CONTINUOUS QUERY "{name}" ON "{database}" RESAMPLE EVERY 1d FOR {AGAIN_DAYS}d'
-        yield name, f"{head} BEGIN {query} GROUP BY time(1h), * END"
 
 
 def _plain(statement: str) -> str:
@@ -201,8 +190,9 @@ def _influxdb2(client: Any, org: str, bucket: str, keep_s: int, dry_run: bool) -
     for name, seconds in {bucket: keep_s, hourly: 0}.items():
         what = f"bucket {name}: {_days(seconds) if seconds else 'for ever'}"
         one = found[name] = buckets.find_bucket_by_name(name)
-        keeps_s = next((rule.every_seconds for rule in (one.retention_rules or []) if one), 0) if one else 0
-        rules = [{"type": "expire", "everySeconds": seconds}] if seconds else []
+        rule = next(iter(one.retention_rules or ()), None) if one else None
+        keeps_s = rule.every_seconds if rule else 0
+        rules = [{"type": "expire", "everySeconds": seconds}]
         if one is None:
             if not dry_run:
                 found[name] = buckets.create_bucket(bucket_name=name, retention_rules=rules, org=org)
@@ -212,30 +202,52 @@ def _influxdb2(client: Any, org: str, bucket: str, keep_s: int, dry_run: bool) -
         elif seconds and not 0 < keeps_s < seconds:
             yield _longer(what, keeps_s)
         else:
-            one.retention_rules = rules
+            shard_s = max((rule.shard_group_duration_seconds or 0) if rule else 0, _shard_s(seconds))
+            one.retention_rules = [{**rules[0], "shardGroupDurationSeconds": shard_s}]
             if not dry_run:
                 buckets.update_bucket(bucket=one)
             yield Step(what, "changed")
     yield _task(client, org, bucket, hourly, dry_run)
-    mappings: Any = DBRPsService(client.api_client)  # type: ignore[no-untyped-call]  # the library's, untyped
-    known = (mappings.get_dbr_ps(org=org, db=bucket).content or []) if found[bucket] is not None else []
-    for name, policy, default in ((bucket, "autogen", True), (hourly, HOURLY, False)):
+    yield from _mappings(DBRPsService(client.api_client), org, bucket, found, dry_run)  # type: ignore[no-untyped-call]
+
+
+def _mappings(service: Any, org: str, bucket: str, found: dict[str, Any], dry_run: bool) -> Iterator[Step]:
+    """Both mappings in full; that of the minutes is the database's default.
+
+    The server answers for a bucket of the database's name by itself ("virtual"), but no longer as the default once
+    there is any other mapping, and the first one made becomes the default whatever was asked for.
+    """
+    known = (service.get_dbr_ps(org=org, db=bucket).content or []) if found[bucket] is not None else []
+    for (name, one), (policy, default) in zip(found.items(), (("autogen", True), (HOURLY, False)), strict=True):
         what = f"InfluxQL: {bucket}.{policy} is bucket {name}"
-        one = found[name]
-        same = [row for row in known if row.retention_policy == policy]
-        if one is not None and any(row.bucket_id == one.id for row in same):
-            yield Step(what, "unchanged")
-        elif any(row.bucket_id for row in same):
+        row = next((row for row in known if row.retention_policy == policy), None)
+        if row is not None and (one is None or row.bucket_id != one.id):
             yield Step(what, "left alone", "it is mapped to another bucket")
-        else:
+        elif row is None or row.virtual:
             if not dry_run:
                 mapping = {"bucketID": one.id, "orgID": one.org_id, "database": bucket}
-                mappings.post_dbrp({**mapping, "retention_policy": policy, "default": default})
+                service.post_dbrp({**mapping, "retention_policy": policy, "default": default})
             yield Step(what, "created")
+        elif default and not row.default:
+            if not dry_run:
+                service.patch_dbrpid(row.id, {"default": True}, org=org)
+            yield Step(what, "changed")
+        else:
+            yield Step(what, "unchanged")
+
+
+def _shard_s(keep_s: int) -> int:
+    """How long a shard is that InfluxDB chooses for what it keeps so long, 0 for ever [s].
+
+    Only when it is made: what kept a day has shards of an hour ever after, thousands of them in two years.
+    """
+    if 0 < keep_s < 2 * 86400:
+        return 3600
+    return 86400 if 0 < keep_s < 180 * 86400 else 7 * 86400
 
 
 def _task(client: Any, org: str, bucket: str, hourly: str, dry_run: bool) -> Step:
-    tasks, name, flux = client.tasks_api(), f"keepclean {hourly}", _flux(bucket, hourly)
+    tasks, name, flux = client.tasks_api(), f"keepclean {hourly}", task_text(bucket, hourly)
     what = f"task {name}"
     task = next((one for one in tasks.find_tasks(name=name) if one.name == name), None)
     if task is None:
@@ -244,39 +256,10 @@ def _task(client: Any, org: str, bucket: str, hourly: str, dry_run: bool) -> Ste
         return Step(what, "created")
     if task.flux.strip() == flux.strip():
         return Step(what, "unchanged")
-    task.flux = flux
     if not dry_run:
-        tasks.update_task(task)
+        # the text alone: how often it runs stands in it, and would be written over by what is sent beside it
+        tasks.update_task_request(task.id, {"flux": flux})
     return Step(what, "changed")
-
-
-def _flux(bucket: str, hourly: str) -> str:
-    """The task: hours from the minutes that are known, and whether anything of an hour is.
-
-    It runs at midnight UTC, so that the range begins with a full hour.
-    """
-    names = " or ".join(f'r._field == "{name}"' for name in (*SUMS, "valid"))
-
-    def hours(source: str, name: str, function: str) -> str:
-        return f"""{source}
-    |> aggregateWindow(every: 1h, fn: {function}, column: "{name}", timeSrc: "_start", createEmpty: false)
-    |> rename(columns: {{{name}: "_value"}})
-    |> set(key: "_field", value: "{name}")
-    |> to(bucket: {json.dumps(hourly)})
-    |> yield(name: "{name}")
-"""
-
-    known = "rows |> filter(fn: (r) => r.valid == 1 and exists r.{})"
-    return f"""option task = {{name: {json.dumps(f"keepclean {hourly}")}, every: 1d, offset: 15m}}
-
-rows = from(bucket: {json.dumps(bucket)})
-    |> range(start: -{AGAIN_DAYS}d)
-    |> filter(fn: (r) => r._measurement == "facts")
-    |> filter(fn: (r) => {names})
-    |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
-
-{"".join(hours(known.format(name), name, function) for name, function in SUMS.items())}\
-{hours("rows |> filter(fn: (r) => exists r.valid)", "valid", "max")}"""
 
 
 def _other(server: Server, bucket: str, keep_s: int) -> str:

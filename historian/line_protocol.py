@@ -2,7 +2,8 @@
 
 Tags are bounded: names from the plant description, states and findings, never an identifier. A result that became
 unknown keeps its place with `valid=0i` and without its value, so that it overwrites what stood there; every query asks
-for `valid=1`. VictoriaMetrics answers 204 to garbage, so nothing leaves that `is_line` would refuse.
+for `valid=1`. VictoriaMetrics answers 204 to garbage, so nothing leaves that `is_line` would refuse: each value of a
+tag or text is worked out and checked once, within a line of its own; numbers and times are right by construction.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _TAG = r"(?:[^\s,=\\]|\\[,= ])+"
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _FIELD = rf'[a-z][a-z0-9_]*=(?:{_NUMBER}|-?\d+i|true|false|"(?:[^"\\\n]|\\["\\])*")'
 LINE = rf"^[a-z_]+(?:,[a-z_]+={_TAG})* {_FIELD}(?:,{_FIELD})* -?\d{{1,19}}$"
+
+_IN_TAGS = "_{} valid=1i 0"
+_IN_FIELDS = "_ {}valid=1i 0"
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,18 @@ FORMS: dict[str, Form] = {
         "start", ("point", "scope", "finding"), texts=("name", "evidence"), instants=("end",), apart="name"
     ),
 }
+DESCRIBED: dict[str, Form] = {
+    "options": Form("time", ("option", "scope"), floats=("promised",), texts=("title", "title_zh", "unit")),
+    "maintenance": Form("time", ("maintenance", "scope"), texts=("title", "title_zh", "note"), instants=("end",)),
+}
+"""What is sent of the description itself, whole, whenever it reads otherwise; `historian.described` makes the rows."""
 
 
 def lines(table: str, frame: pl.DataFrame, plant: Plant) -> pl.Series:
-    """A line for each row of a table's frame, in order; the site's id is the tag that keeps plants apart.
+    """A line for each row of a measurement's frame, in order; null where a row cannot be one, as without a time.
 
-    A point's process unit, and the name and weekday of the shift that a row of window `shift` is of, become tags too.
+    The site's id is the tag that keeps plants apart. A point's process unit, and the name and weekday of the shift that
+    a row of window `shift` is of, become tags too.
 
     >>> from pathlib import Path
     >>> from plant.load import load
@@ -113,58 +123,8 @@ def lines(table: str, frame: pl.DataFrame, plant: Plant) -> pl.Series:
     >>> lines("notices", frame, load(Path("examples/electroplating/plant.yaml")))[0]
     'notices,site=haining-plating,point=city_water,scope=site,finding=flat evidence="1 h",end=2i,valid=1i 1000'
     """
-    form = FORMS[table]
-    frame = _nanoseconds(_placed(frame, form, plant), form)
-    tags = [_tag("site", pl.lit(plant.site.id)), *(_tag(name, pl.col(name)) for name in form.tags)]
-    fields = [
-        *(_float(name) for name in form.floats),
-        *(_text(name) for name in form.texts),
-        *(_labelled(name, pl.col(name).cast(pl.String)) for name in form.booleans),
-        *(_labelled(name, pl.format("{}i", pl.col(name).dt.timestamp("us"))) for name in form.instants),
-        *(_flag(name, value) for name, value in form.flags),
-        _flag("valid", form.valid()),
-    ]
-    line = pl.format(
-        "{}{} {} {}",
-        pl.lit(table),
-        pl.concat_str(tags, ignore_nulls=True),
-        pl.concat_str(fields, separator=",", ignore_nulls=True),
-        pl.col("nanoseconds"),
-    )
-    return frame.select(line.alias("line"))["line"]
-
-
-def option_lines(plant: Plant) -> list[str]:
-    """A line of measurement `options` for each option of the audit, at the local midnight of its commissioning.
-
-    What boards mark: tags option and scope, fields title, title_zh, promised and unit.
-    """
-    if not plant.options:
-        return []
-    calendar = Calendar(plant)
-    rows = [
-        (
-            name,
-            one.scope,
-            one.title.en,
-            one.title.zh,
-            one.promised,
-            one.promised_unit,
-            calendar.midnight(one.commissioned),
-        )
-        for name, one in plant.options.items()
-    ]
-    columns = ["option", "scope", "title", "title_zh", "promised", "unit", "time"]
-    frame = pl.DataFrame(rows, schema=columns, orient="row").with_columns(pl.lit(plant.site.id).alias("site"))
-    tags = [_tag(name, pl.col(name)) for name in ("site", "option", "scope")]
-    fields = [_text("title"), _text("title_zh"), _float("promised"), _text("unit"), _flag("valid", pl.lit(True))]
-    line = pl.format(
-        "options{} {} {}",
-        pl.concat_str(tags, ignore_nulls=True),
-        pl.concat_str(fields, separator=",", ignore_nulls=True),
-        pl.col("time") * 1000,
-    )
-    return frame.select(line.alias("line"))["line"].to_list()
+    form = FORMS.get(table) or DESCRIBED[table]
+    return _lines(table, form, _placed(frame, form, plant), plant)
 
 
 def withdrawn(line: str) -> str:
@@ -182,13 +142,60 @@ def is_line(found: pl.Series) -> pl.Series:
     return found.str.contains(LINE).fill_null(False)
 
 
+def _lines(measurement: str, form: Form, frame: pl.DataFrame, plant: Plant) -> pl.Series:
+    """Rows as lines; null where a piece is: an absent tag or field is an empty piece."""
+    pieces = [
+        measurement,
+        _by_value(pl.Series("site", [plant.site.id]), _tag, _IN_TAGS),
+        *(_tags(frame, name, plant) for name in form.tags if name in frame.columns),
+        " ",
+        *(piece for name in form.floats for piece in _float(frame[name])),
+        *(_by_value(frame[name], _text, _IN_FIELDS) for name in form.texts),
+        *(_boolean(name) for name in form.booleans),
+        *(_instant(name) for name in form.instants),
+        *(_flag(name, value) for name, value in form.flags),
+        _flag("valid", form.valid()).str.head(-1),
+        " ",
+        _nanoseconds(frame, form).cast(pl.String),
+    ]
+    joined = list[str | pl.Expr]()
+    for piece in pieces:
+        # fewer pieces are quicker put together
+        if isinstance(piece, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    line = pl.concat_str(pl.lit(piece) if isinstance(piece, str) else piece for piece in joined)
+    return frame.select(line.alias("line"))["line"]
+
+
+def _by_value(column: pl.Series, piece: Callable[[pl.Series], pl.Series], line: str) -> str | pl.Expr:
+    """A piece of each row's line; null where `line` would be none with it.
+
+    Worked out and checked once for each value of the column: there are far fewer of them than rows.
+    """
+    column = column.fill_null("")
+    values = column.unique()
+    pieces = piece(values)
+    pieces = pieces.set(~is_line(pl.select(pl.format(line, pieces)).to_series()), None)
+    if len(pieces) == 1 and pieces[0] is not None:
+        return str(pieces[0])
+    return pl.lit(pieces.gather(column.cast(pl.Enum(values)).to_physical()))
+
+
+def _tags(frame: pl.DataFrame, name: str, plant: Plant) -> str | pl.Expr:
+    if name != "point":
+        return _by_value(frame[name], _tag, _IN_TAGS)
+
+    def placed(points: pl.Series) -> pl.Series:
+        scopes = [plant.points[point].unit_of if point in plant.points else "" for point in points.to_list()]
+        return _tag(points) + _tag(pl.Series("scope", scopes, pl.String))
+
+    return _by_value(frame[name], placed, _IN_TAGS)
+
+
 def _placed(frame: pl.DataFrame, form: Form, plant: Plant) -> pl.DataFrame:
     """With the tags that follow from the description."""
-    if "scope" in form.tags and "scope" not in frame.columns:
-        scopes = {name: point.unit_of for name, point in plant.points.items()}
-        frame = frame.with_columns(
-            pl.col("point").replace_strict(scopes, default="", return_dtype=pl.String).alias("scope")
-        )
     if "finding" in form.tags:
         # a correction's name is no tag: there may be any number
         name = pl.col("finding").str.extract("^correction (.+)$")
@@ -214,38 +221,51 @@ def _placed(frame: pl.DataFrame, form: Form, plant: Plant) -> pl.DataFrame:
     return frame
 
 
-def _nanoseconds(frame: pl.DataFrame, form: Form) -> pl.DataFrame:
+def _nanoseconds(frame: pl.DataFrame, form: Form) -> pl.Expr:
     time = pl.col(form.time).dt.timestamp("us") * 1000
     if form.apart is None:
-        return frame.with_columns(time.alias("nanoseconds"))
+        return time
     marks = [zlib.crc32(name.encode()) % 1000 for name in frame[form.apart].fill_null("").to_list()]
-    return frame.with_columns((time + pl.Series("mark", marks, pl.Int64)).alias("nanoseconds"))
+    return time + pl.lit(pl.Series("mark", marks, pl.Int64))
 
 
 def _finite(name: str) -> pl.Expr:
     return pl.col(name).is_finite().fill_null(False)
 
 
-def _labelled(name: str, value: pl.Expr) -> pl.Expr:
-    return pl.format("{}={}", pl.lit(name), value)
+def _float(column: pl.Series) -> list[str | pl.Expr]:
+    number = pl.col(column.name).cast(pl.String)
+    if column.is_finite().all(ignore_nulls=False):
+        return [f"{column.name}=", number, ","]
+    finite = _finite(column.name)
+    return [
+        pl.when(finite).then(piece).otherwise(pl.lit("")) for piece in (pl.lit(f"{column.name}="), number, pl.lit(","))
+    ]
+
+
+def _boolean(name: str) -> pl.Expr:
+    return pl.format("{}={},", pl.lit(name), pl.col(name).cast(pl.String)).fill_null("")
+
+
+def _instant(name: str) -> pl.Expr:
+    return pl.format("{}={}i,", pl.lit(name), pl.col(name).dt.timestamp("us")).fill_null("")
 
 
 def _flag(name: str, value: pl.Expr) -> pl.Expr:
-    return pl.format("{}={}i", pl.lit(name), value.fill_null(False).cast(pl.Int8))
+    return pl.when(value).then(pl.lit(f"{name}=1i,")).otherwise(pl.lit(f"{name}=0i,"))
 
 
-def _float(name: str) -> pl.Expr:
-    return pl.when(_finite(name)).then(_labelled(name, pl.col(name).cast(pl.String)))
+def _text(values: pl.Series) -> pl.Series:
+    clean = values.str.replace_all(r"[\r\n]+", " ").str.slice(0, TEXT_MAX)
+    clean = clean.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+    return _unless_empty(clean, values.name + '="{}",')
 
 
-def _text(name: str) -> pl.Expr:
-    value = pl.col(name).str.replace_all(r"[\r\n]+", " ").str.slice(0, TEXT_MAX)
-    value = value.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
-    return pl.when(pl.col(name) != "").then(pl.format('{}="{}"', pl.lit(name), value))
-
-
-def _tag(name: str, value: pl.Expr) -> pl.Expr:
+def _tag(values: pl.Series) -> pl.Series:
     """A tag cannot hold a line break, and a backslash at its end would swallow the comma: both are replaced."""
-    clean = value.str.replace_all("\\", "/", literal=True).str.replace_all(r"\s+", " ").str.strip_chars()
-    escaped = clean.str.replace_all(r"([,= ])", "\\${1}")
-    return pl.when(clean != "").then(pl.format(",{}={}", pl.lit(name), escaped))
+    clean = values.str.replace_all("\\", "/", literal=True).str.replace_all(r"\s+", " ").str.strip_chars()
+    return _unless_empty(clean.str.replace_all(r"([,= ])", "\\${1}"), f",{values.name}={{}}")
+
+
+def _unless_empty(values: pl.Series, form: str) -> pl.Series:
+    return pl.select(pl.when(values != "").then(pl.format(form, values)).otherwise(pl.lit(""))).to_series()

@@ -96,6 +96,33 @@ def _year_day(value: object) -> object:
         raise ValueError(f"'{value}' is no day: write it as 2026-11-15, or as \"11-15\" for every year") from error
 
 
+def _moment(value: object) -> object:
+    """A day, or a time of the plant's own clock, which YAML leaves a text where it has no seconds."""
+    found = value
+    try:
+        if not isinstance(value, date):
+            day = len(str(value)) == len("2026-11-15")
+            found = date.fromisoformat(str(value)) if day else datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise ValueError(f"'{value}' is no day or time: write it as 2026-11-15, or as 2026-11-15 08:00") from error
+    if isinstance(found, datetime) and found.tzinfo is not None:
+        raise ValueError(f"'{value}' names a time zone: write the plant's own time, as 2026-11-15 08:00")
+    return found
+
+
+Moment = Annotated[
+    datetime | date,
+    BeforeValidator(_moment),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?)?$",
+            "examples": ["2026-11-15", "2026-11-15 08:00"],
+        }
+    ),
+]
+
+
 YearDay = Annotated[
     date | str,
     BeforeValidator(_year_day),

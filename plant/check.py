@@ -10,6 +10,7 @@ from plant import (
     check_carriers,
     check_kpis,
     check_made_of,
+    check_maintenance,
     check_periods,
     check_points,
     check_references,
@@ -36,6 +37,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Fault]], ...] = (
     check_tariffs.check,
     check_calendar.check,
     check_periods.check,
+    check_maintenance.check,
     check_targets.check,
 )
 

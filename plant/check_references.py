@@ -98,7 +98,7 @@ def _references(plant: Plant) -> Iterator[_Reference]:
 
 
 def _results(plant: Plant) -> Iterator[_Reference]:
-    """References of what is computed: KPIs, balances, baselines, options."""
+    """References of what is computed: KPIs, balances, baselines, options; and of what is marked, maintenance."""
     for name, kpi in plant.kpis.items():
         yield ("kpis", name, "scope"), "scopes", getattr(kpi, "scope", None)
         yield ("kpis", name, "product"), "products", getattr(kpi, "product", None)
@@ -128,6 +128,8 @@ def _results(plant: Plant) -> Iterator[_Reference]:
         yield ("options", name, "kpi"), "kpis", getattr(option, "kpi", None)
         for index, one in enumerate(getattr(option, "baselines", ())):
             yield ("options", name, "baselines", index), "baselines", one
+    for name, work in plant.maintenance.items():
+        yield ("maintenance", name, "scope"), "scopes", getattr(work, "scope", None)
 
 
 def named_points(term: Term) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from plant.block import SITE, WEEKDAYS, Block, ClockTime, Name, Seconds, Text, Title, Weekday, YearDay
+from plant.block import SITE, WEEKDAYS, Block, ClockTime, Moment, Name, Seconds, Text, Title, Weekday, YearDay
 from plant.model_computed import (
     Allocation,
     Balance,
@@ -67,6 +67,7 @@ __all__ = [
     "Influx",
     "Kind",
     "Kpi",
+    "Maintenance",
     "Manual",
     "Modbus",
     "Mqtt",
@@ -128,6 +129,19 @@ class NamedPeriod(Block):
     title: Title
     since: YearDay = Field(alias="from")
     until: YearDay = Field(alias="to")
+
+
+class Maintenance(Block):
+    """Work on a process unit or the site, marked on the boards: no figure is left out for it and no alarm is silenced.
+
+    `from` and `to` are days, `to` included, or times of the plant's own clock; without `to` the beginning is marked.
+    """
+
+    title: Title
+    scope: str
+    since: Moment = Field(alias="from")
+    until: Moment | None = Field(default=None, alias="to")
+    note: str = ""
 
 
 class ProcessUnit(Block):
@@ -195,6 +209,7 @@ class Plant(Block):
     balances: dict[Name, Balance] = Field(default={})
     baselines: dict[Name, Baseline] = Field(default={})
     options: dict[Name, Option] = Field(default={})
+    maintenance: dict[Name, Maintenance] = Field(default={})
     alarms: Alarms | None = None
     storage: Storage = Storage()
     influx: Influx | None = None

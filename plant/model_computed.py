@@ -181,6 +181,10 @@ class Kpi(Block):
         """Numerator, denominator and what bounds it together."""
         return [*self.numerator, *self.denominator, *self.no_more_than]
 
+    def by_months(self) -> bool:
+        """Whether it is known of whole months only: a demand charge is for a month's highest quarter hour."""
+        return any(term.as_ == "demand" for term in self.terms())
+
     def names(self) -> list[str]:
         """Every point that the KPI reads."""
         keys = [] if self.allocate is None else [*self.allocate.by, *self.allocate.among]

@@ -25,6 +25,9 @@ Message = dict[str, str]
 
 TITLE_MAX = 190
 EXPRESSION = "__expr__"
+EXPRESSION_UID = "-100"
+"""What says outside of the model that a step is no query. Grafana 9.4 takes a step with any other for one of a data
+source: without data a rule would stand on its list twice, once for the query and once for what is reckoned from it."""
 ROWS = ("where", "what", "size", "since", "evidence", "cause", "check", "respond", "option")
 
 
@@ -137,7 +140,7 @@ def _judged(beyond: tuple[str, *tuple[float, ...]]) -> dict[str, Any]:
 
 
 def _expression(ref: str, model: dict[str, Any]) -> dict[str, Any]:
-    return _step(ref, EXPRESSION, {**model, "datasource": {"type": EXPRESSION, "uid": EXPRESSION}}, 0)
+    return _step(ref, EXPRESSION_UID, {**model, "datasource": {"type": EXPRESSION, "uid": EXPRESSION}}, 0)
 
 
 def _step(ref: str, source: str, model: dict[str, Any], range_s: int) -> dict[str, Any]:

@@ -25,7 +25,8 @@ INTERVAL_S = 60
 DAY_S = 86400
 STANDS_S = 90 * DAY_S
 """How long ago a drift that still stands may have been found, as on the boards."""
-MONTHLY = {"30d": ("last days", 30 * 24), "12mo": ("last months", 8766)}
+DAYS = "30d"
+MONTHLY = {DAYS: ("last days", 30 * 24), "12mo": ("last months", 8766)}
 """The windows of a month and longer that are whole at any time, with their hours: a month or a year to date is a day
 long on its second day, and says nothing yet."""
 FRESH_S = 3 * DAY_S
@@ -42,7 +43,8 @@ def every(plant: Plant) -> Iterator[tuple[Family, dict[str, Any]]]:
     for name, kpi in plant.kpis.items():
         if kpi.target is not None:
             for window in MONTHLY:
-                yield "target", _target(plant, name, kpi, window)
+                if window != DAYS or not kpi.by_months():
+                    yield "target", _target(plant, name, kpi, window)
     for name in plant.balances:
         yield "balance", _balance(plant, name)
     for device, silence in silences(plant).items():

@@ -31,10 +31,11 @@ def build(plant: Plant, language: Language) -> dict[str, Any]:
     board.annotation(mark.icon_color("blue").expr(f"option {'title_zh' if language == 'zh' else 'title'}"))
     titles = {name: say(WINDOW_TITLES[name], language) for name in WINDOWS}
     board.with_variable(frame.choice("window", say(LABELS["window"], language), titles, WINDOWS[0]))
-    board.with_row(dashboard.Row(say(ROWS["targets"], language)))
+    board.with_row(frame.row(ROWS["targets"], language))
     if panels_audit.targeted(plant):
-        for target in (panels_audit.standing, panels_audit.near, panels_audit.long_term):
-            board.with_panel(target(plant, language))
+        board.with_panel(panels_audit.standing(plant, language))
+        for bars in panels_audit.distances(plant, language):
+            board.with_panel(bars)
     for option in plant.options.values():
         title = say(ROWS["option"], language).format(say(option.title, language), option.commissioned)
         board.with_row(dashboard.Row(title))

@@ -74,12 +74,12 @@ def build(plant: Plant, language: Language) -> dict[str, Any]:
     """The board as Grafana's JSON."""
     board = frame.with_marks(frame.begin(plant, language, NAME, TITLE, since="now-24h"), language)
     board.with_variable(frame.units(plant, language))
-    board.with_row(_row("now", language))
+    board.with_row(frame.row(TEXTS["now"], language))
     for figure in (_speaking, _settled, _notices):
         board.with_panel(figure(plant, language).height(4).span(8))
     board.with_panel(_silent(plant, language)).with_panel(_coverage(plant, language))
-    board.with_row(_row("timeline", language)).with_panel(_timeline(plant, language))
-    board.with_row(_row("found", language))
+    board.with_row(frame.row(TEXTS["timeline"], language)).with_panel(_timeline(plant, language))
+    board.with_row(frame.row(TEXTS["found"], language))
     board.with_panel(_by_finding(plant, language)).with_panel(_over_time(plant, language))
     board.with_panel(_by_point(plant, language)).with_panel(_list(plant, language))
     return frame.finish(board)
@@ -231,7 +231,3 @@ def _list(plant: Plant, language: Language) -> table.Panel:
 
 def _steps() -> list[Threshold]:
     return [Threshold(None, panels.RED), Threshold(POOR, panels.ORANGE), Threshold(KNOWN, panels.GREEN)]
-
-
-def _row(name: str, language: Language) -> dashboard.Row:
-    return dashboard.Row(say(TEXTS[name], language))

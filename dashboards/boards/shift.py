@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import bargauge, dashboard, table, timeseries
+from grafana_foundation_sdk.builders import bargauge, table, timeseries
 from grafana_foundation_sdk.models.common import GraphDrawStyle, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 
@@ -77,17 +77,17 @@ def build(plant: Plant, language: Language) -> dict[str, Any]:
     """The board as Grafana's JSON."""
     board = frame.with_marks(frame.begin(plant, language, NAME, TITLE, since="now-24h"), language)
     board.with_variable(frame.units(plant, language)).with_variable(frame.shifts(plant, language))
-    board.with_row(_row("alarms", language))
+    board.with_row(frame.row(TEXTS["alarms"], language))
     for panel in (_states, _raised, _standing):
         board.with_panel(panel(plant, language))
-    board.with_row(_row("causes", language))
+    board.with_row(frame.row(TEXTS["causes"], language))
     for tag, title in (("kpi", "cost of"), ("scope", "cost where")):
         board.with_panel(_cost(plant, language, tag, title))
     board.with_panel(_causes(plant, language))
     kpis = of_production(plant)
     if kpis and plant.shifts:
-        board.with_row(_row("weeks", language)).with_panel(_compared(plant, language, kpis))
-        folded = _row("course", language)
+        board.with_row(frame.row(TEXTS["weeks"], language)).with_panel(_compared(plant, language, kpis))
+        folded = frame.row(TEXTS["course"], language)
         for name in kpis:
             folded.with_panel(_totals(plant, language, name))
         board.with_row(folded)
@@ -97,7 +97,8 @@ def build(plant: Plant, language: Language) -> dict[str, Any]:
 def of_production(plant: Plant) -> list[str]:
     """The KPIs per unit of a product: those that a shift can be compared by."""
     made = {point for product in plant.products.values() for point in product.points}
-    return [name for name, kpi in plant.kpis.items() if made & {term.point for term in kpi.denominator}]
+    per_made = [name for name, kpi in plant.kpis.items() if made & {term.point for term in kpi.denominator}]
+    return [name for name in per_made if not plant.kpis[name].by_months()]
 
 
 def _states(plant: Plant, language: Language) -> table.Panel:
@@ -241,7 +242,3 @@ def _totals(plant: Plant, language: Language, name: str) -> timeseries.Panel:
 
 def _text(key: str, plant: Plant, language: Language) -> str:
     return say(TEXTS[key], language).format(plant.site.currency)
-
-
-def _row(name: str, language: Language) -> dashboard.Row:
-    return dashboard.Row(say(TEXTS[name], language))

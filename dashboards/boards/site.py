@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import dashboard
-
 from dashboards import frame
-from dashboards.frame import Language, say
+from dashboards.frame import Language
 from dashboards.panels import common as panels
 from dashboards.panels import site as panels_site
 from plant.model import SITE, Plant, Text
@@ -33,27 +31,23 @@ def build(plant: Plant, language: Language) -> dict[str, Any]:
     units = [name for name in names if plant.kpis[name].scope != SITE]
     board = frame.with_marks(frame.begin(plant, language, NAME, TITLE), language)
     board.with_variable(frame.window(plant, language)).with_variable(frame.units(plant, language))
-    board.with_row(_row("drifts", language))
+    board.with_row(frame.row(ROWS["drifts"], language))
     for panel in (panels.drift_count, panels.drift_cost):
         board.with_panel(panel(plant, language))
     for column in ("cost", "co2"):
         board.with_panel(panels_site.today(plant, column, language))
     board.with_panel(panels.drift_cost_by_scope(plant, language))
     for row, shown in (("site", site), ("units", units)):
-        board.with_row(_row(row, language))
+        board.with_row(frame.row(ROWS[row], language))
         for name in shown:
             board.with_panel(panels.tile(plant, name, language))
-    board.with_row(_row("flows", language))
+    board.with_row(frame.row(ROWS["flows"], language))
     for unit, points in panels_site.flows(plant).items():
         board.with_panel(panels_site.flow(plant, unit, points, language))
-    board.with_row(_row("list", language)).with_panel(panels.drift_table(plant, language))
+    board.with_row(frame.row(ROWS["list"], language)).with_panel(panels.drift_table(plant, language))
     for row, shown in (("site course", site), ("units course", units)):
-        folded = _row(row, language)
+        folded = frame.row(ROWS[row], language)
         for name in shown:
             folded.with_panel(panels.course(plant, name, language))
         board.with_row(folded)
     return frame.finish(board)
-
-
-def _row(name: str, language: Language) -> dashboard.Row:
-    return dashboard.Row(say(ROWS[name], language))

@@ -8,7 +8,7 @@ from typing import Any
 from grafana_foundation_sdk.builders import dashboard
 
 from dashboards import frame
-from dashboards.frame import Language, say
+from dashboards.frame import Language
 from dashboards.panels import common as panels
 from dashboards.panels import meter as panels_meter
 from dashboards.panels import unit as panels_unit
@@ -47,22 +47,23 @@ def build(plant: Plant, language: Language, scope: str) -> dict[str, Any]:
     frame.with_marks(board, language, "|".join(scopes)).with_variable(frame.window(plant, language))
     if points:
         board.with_variable(panels_meter.meter(plant, meter, points, language))
-    board.with_row(_row("kpis", language))
+    board.with_row(frame.row(ROWS["kpis"], language))
     for name in kpis:
         board.with_panel(panels.tile(plant, name, language))
     if baselines:
-        board.with_row(_row("drifts", language)).with_panel(panels_unit.open_drifts(plant, scopes, language))
+        board.with_row(frame.row(ROWS["drifts"], language)).with_panel(panels_unit.open_drifts(plant, scopes, language))
         _deviation(board, plant, baselines, language, scope)
     if kpis and plant.shifts:
-        board.with_row(_row("profile", language))
+        board.with_row(frame.row(ROWS["profile"], language))
         for name in kpis:
-            board.with_panel(panels_unit.profile(plant, name, language))
+            if not plant.kpis[name].by_months():
+                board.with_panel(panels_unit.profile(plant, name, language))
     if points:
-        board.with_row(_row("meter", language))
+        board.with_row(frame.row(ROWS["meter"], language))
         for panel in (panels_meter.course, panels_meter.coverage, panels_meter.minutes):
             board.with_panel(panel(meter, language))
     if kpis:
-        folded = _row("course", language)
+        folded = frame.row(ROWS["course"], language)
         for name in kpis:
             folded.with_panel(panels_unit.course(plant, name, language))
         board.with_row(folded)
@@ -85,15 +86,11 @@ def _deviation(board: dashboard.Dashboard, plant: Plant, baselines: list[str], l
     for name in baselines:
         by_unit.setdefault(panels_unit.measured(plant, name), []).append(name)
     groups = [("cost", plant.site.currency, money), *(("residual", unit, names) for unit, names in by_unit.items())]
-    board.with_row(_row("deviation", language))
+    board.with_row(frame.row(ROWS["deviation"], language))
     for column, unit, names in groups:
         if names:
             board.with_panel(panels_unit.share(plant, names, column, unit, language, scope))
             board.with_panel(panels_unit.cusum(plant, names, column, unit, language))
-    board.with_row(_row("actual", language))
+    board.with_row(frame.row(ROWS["actual"], language))
     for name in baselines:
         board.with_panel(panels_unit.actual(plant, name, language, scope))
-
-
-def _row(name: str, language: Language) -> dashboard.Row:
-    return dashboard.Row(say(ROWS[name], language))

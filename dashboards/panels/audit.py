@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from grafana_foundation_sdk.builders import bargauge, table
 from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizTextDisplayOptions
 from grafana_foundation_sdk.models.common import BarGaugeDisplayMode, VizOrientation
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Threshold
 
 from dashboards.frame import Language, say, scope_titles
-from dashboards.panels import tables
+from dashboards.panels import naming, tables
 from dashboards.panels.common import GREEN, ORANGE, RED, absolute, pretty
 from dashboards.queries import audit as queries_audit
 from dashboards.queries.common import SOURCE, Query, Target
 from plant.model import Plant, Text
 
+ASKED_AT_ONCE = 18
+"""Queries of a panel: Grafana 9 sends them as one address, and a proxy before it often takes no more than 8 kB."""
 TEXTS = {
     "standing": Text(en="Every KPI with a target", zh="全部有目标的指标"),
     "standing about": Text(
@@ -85,20 +89,32 @@ def standing(plant: Plant, language: Language) -> table.Panel:
     )
 
 
-def near(plant: Plant, language: Language) -> bargauge.Panel:
-    """How far each KPI is from its near-term target."""
-    queries = {name: queries_audit.distance_now(name) for name in targeted(plant)}
-    return _distances(plant, language, "near", queries)
+def distances(plant: Plant, language: Language) -> Iterator[bargauge.Panel]:
+    """How far each KPI is from its near-term target and, beside it, from its long-term one, some KPIs at a time."""
+    kpis = sorted(targeted(plant))
+    parts = [kpis[at : at + ASKED_AT_ONCE] for at in range(0, len(kpis), ASKED_AT_ONCE)]
+    for number, part in enumerate(parts, 1):
+        which = f" ({number}/{len(parts)})" if len(parts) > 1 else ""
+        for panel, title in ((_near, "near"), (_long_term, "long")):
+            found = panel(plant, part, language).title(say(TEXTS[title], language) + which)
+            yield found.height(max(8, len(part) * 2 // 3))
 
 
-def long_term(plant: Plant, language: Language) -> bargauge.Panel:
-    """How far each KPI is from its long-term target; one of 0 has no distance."""
-    queries = {
-        name: queries_audit.distance_from(name, target.long_term, plant.kpis[name].better)
-        for name in targeted(plant)
-        if (target := plant.kpis[name].target) and target.long_term
-    }
-    return _distances(plant, language, "long", queries)
+def _near(plant: Plant, kpis: list[str], language: Language) -> bargauge.Panel:
+    panel = _bars(language).with_target(Target(Query(queries_audit.distances_now(kpis), alias="$tag_kpi")))
+    naming.series(panel, {name: say(plant.kpis[name].title, language) for name in kpis})
+    return panel
+
+
+def _long_term(plant: Plant, kpis: list[str], language: Language) -> bargauge.Panel:
+    panel = _bars(language)
+    for number, name in enumerate(kpis):
+        kpi = plant.kpis[name]
+        # from one of 0 there is no distance
+        if kpi.target and kpi.target.long_term:
+            query = queries_audit.distance_from(name, kpi.target.long_term, kpi.better)
+            panel.with_target(Target(Query(query, alias=say(kpi.title, language), ref=ref(number))))
+    return panel
 
 
 def targeted(plant: Plant) -> list[str]:
@@ -115,10 +131,9 @@ def ref(number: int) -> str:
     return chr(ord("A") + number) if number < 26 else ref(number // 26 - 1) + ref(number % 26)
 
 
-def _distances(plant: Plant, language: Language, which: str, queries: dict[str, str]) -> bargauge.Panel:
-    panel = (
+def _bars(language: Language) -> bargauge.Panel:
+    return (
         bargauge.Panel()
-        .title(say(TEXTS[which], language))
         .description(say(TEXTS["now"], language))
         .datasource(SOURCE)
         .unit("percent")
@@ -130,9 +145,5 @@ def _distances(plant: Plant, language: Language, which: str, queries: dict[str, 
         .text(VizTextDisplayOptions().title_size(14).value_size(16))
         .min(0)
         .max(100)
-        .height(max(8, len(queries) * 2 // 3))
         .span(12)
     )
-    for number, (name, query) in enumerate(queries.items()):
-        panel.with_target(Target(Query(query, alias=say(plant.kpis[name].title, language), ref=ref(number))))
-    return panel

@@ -116,7 +116,7 @@ def describe(plant: Plant, name: str, language: Language) -> str:
         parts.append(text("peak"))
     if kpi.no_more_than:
         parts.append(text("bound", ", ".join(term.point for term in kpi.no_more_than)))
-    if any(term.as_ == "demand" for term in kpi.terms()):
+    if kpi.by_months():
         parts.append(text("demand"))
     if kpi.target:
         target, unit = kpi.target, pretty(kpi.unit)
@@ -183,8 +183,33 @@ def unit_link(plant: Plant, scope: str, language: Language) -> dashboard.Dashboa
 
 def course(plant: Plant, name: str, language: Language) -> timeseries.Panel:
     """A KPI over time by scope, what this production should have needed, and the lines of its targets."""
+    actual = Query(queries.course(name), alias="$tag_scope")
+    return beside_expected(plant, name, language, actual, queries.course(name, "expected"), "$tag_scope ")
+
+
+def beside_expected(
+    plant: Plant, name: str, language: Language, actual: Query, expected: str, whose: str = ""
+) -> timeseries.Panel:
+    """A KPI over time and, dashed, what was expected, where baselines make up its numerator."""
+    panel = over_time(plant, name, language).interval(FINEST).show_points(VisibilityMode.NEVER).span_nulls(False)
+    panel.with_target(Target(actual))
+    if not modelled(plant, name):
+        return panel
+    dashed = DynamicConfigValue("custom.lineStyle", LineStyle().fill("dash").dash([6, 6]).build())
+    alias = whose + say(TEXTS["expected"], language)
+    return panel.with_target(Target(Query(expected, alias=alias, ref="B"))).override_by_query("B", [dashed])
+
+
+def modelled(plant: Plant, name: str) -> bool:
+    """Whether each point of a KPI's numerator is the response of a baseline of the same scope."""
     kpi = plant.kpis[name]
-    expected = f"$tag_scope {say(TEXTS['expected'], language)}"
+    responses = {one.response for one in plant.baselines.values() if one.scope == kpi.scope}
+    return all(point in responses for term in kpi.numerator for point in term.names())
+
+
+def over_time(plant: Plant, name: str, language: Language) -> timeseries.Panel:
+    """A KPI's title, unit and the lines of its targets, for what is drawn over time; without queries as yet."""
+    kpi = plant.kpis[name]
     return (
         timeseries.Panel()
         .title(f"{say(kpi.title, language)} [{pretty(kpi.unit)}]")
@@ -194,15 +219,9 @@ def course(plant: Plant, name: str, language: Language) -> timeseries.Panel:
         .decimals(kpi.decimals)
         .thresholds(absolute(steps(kpi)))
         .thresholds_style(GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
-        .interval(FINEST)
         .line_width(1.5)
-        .show_points(VisibilityMode.NEVER)
-        .span_nulls(False)
         .height(8)
         .span(12)
-        .with_target(Target(Query(queries.course(name), alias="$tag_scope")))
-        .with_target(Target(Query(queries.course(name, "expected"), alias=expected, ref="B")))
-        .override_by_query("B", [DynamicConfigValue("custom.lineStyle", LineStyle().fill("dash").dash([6, 6]).build())])
     )
 
 

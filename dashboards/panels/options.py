@@ -6,12 +6,11 @@ from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from grafana_foundation_sdk.builders import stat, text, timeseries
-from grafana_foundation_sdk.builders.common import GraphThresholdsStyleConfig, ReduceDataOptions, VizTextDisplayOptions
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, VizTextDisplayOptions
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
-    GraphTresholdsStyleMode,
     VisibilityMode,
     VizOrientation,
 )
@@ -20,7 +19,7 @@ from grafana_foundation_sdk.models.text import TextMode
 
 from dashboards.frame import Language, say, scope_titles, uid
 from dashboards.panels.audit import ref
-from dashboards.panels.common import GREEN, ORANGE, absolute, describe, grafana_unit, pretty, steps
+from dashboards.panels.common import GREEN, ORANGE, absolute, grafana_unit, over_time, pretty, steps
 from dashboards.queries import audit as queries_audit
 from dashboards.queries.audit import Whole
 from dashboards.queries.common import SOURCE, Query, Target
@@ -129,23 +128,8 @@ def side_by_side(plant: Plant, option: Option, language: Language) -> stat.Panel
 
 def course(plant: Plant, option: Option, language: Language) -> timeseries.Panel:
     """An option's KPI over time: one colour before commissioning, another after, and the lines of its targets."""
-    kpi = plant.kpis[option.kpi]
     whole, border = how_whole(plant, option.kpi), border_ms(plant, option)
-    panel = (
-        timeseries.Panel()
-        .title(f"{say(kpi.title, language)} [{pretty(kpi.unit)}]")
-        .description(describe(plant, option.kpi, language))
-        .datasource(SOURCE)
-        .unit(grafana_unit(kpi.unit))
-        .decimals(kpi.decimals)
-        .thresholds(absolute(steps(kpi)))
-        .thresholds_style(GraphThresholdsStyleConfig().mode(GraphTresholdsStyleMode.DASHED))
-        .interval("1d")
-        .line_width(1.5)
-        .show_points(VisibilityMode.AUTO)
-        .height(8)
-        .span(12)
-    )
+    panel = over_time(plant, option.kpi, language).interval("1d").show_points(VisibilityMode.AUTO)
     for letter, key, colour in (("A", "before", "semi-dark-purple"), ("B", "after", "blue")):
         query = queries_audit.course(whole, border, later=key == "after")
         panel.with_target(Target(Query(query, alias=say(TEXTS[key], language), ref=letter)))
@@ -159,7 +143,7 @@ def how_whole(plant: Plant, name: str) -> Whole:
     A demand charge is known of whole months only. A peak's mean is the mean of the days' peaks.
     """
     kpi = plant.kpis[name]
-    window = "month" if any(term.as_ == "demand" for term in kpi.terms()) else "day"
+    window = "month" if kpi.by_months() else "day"
     if kpi.peak or not kpi.denominator:
         return Whole(name, window, 'mean("value")')
     return Whole(name, window, f'sum("numerator") / sum("denominator") * {kpi.times:.12g}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders import stat, timeseries
-from grafana_foundation_sdk.builders.common import StackingConfig
+from grafana_foundation_sdk.builders.common import ReduceDataOptions, StackingConfig
 from grafana_foundation_sdk.models.common import GraphDrawStyle, StackingMode, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import Threshold
 
@@ -27,10 +27,11 @@ TEXTS = {
     "today": Text(en="Drifts today: {}", zh="今日漂移：{}"),
     "cost": Text(en="cost", zh="损失"),
     "today about": Text(
-        en="Actual less expected since midnight, of the hours in which a drift stands, where its carrier has a price, "
-        "or a factor (burnt fuel direct, electricity by location). A dash: no drift stands, or none that has one.",
-        zh="自零时起处于漂移状态各小时的实际减应耗，仅计有价格或排放因子的介质（燃料为直接排放，电力按所在电网）。"
-        "短横线：无漂移，或漂移介质均无此值。",
+        en="Actual less expected since the plant's midnight, whatever range is shown, of the hours in which a drift "
+        "stands, where its carrier has a price, or a factor (burnt fuel direct, electricity by location). A dash: no "
+        "drift stands, or none that has one.",
+        zh="自工厂当地零时起（与所选时段无关）处于漂移状态各小时的实际减应耗，仅计有价格或排放因子的介质"
+        "（燃料为直接排放，电力按所在电网）。短横线：无漂移，或漂移介质均无此值。",
     ),
 }
 
@@ -79,7 +80,7 @@ def today(plant: Plant, column: str, language: Language) -> stat.Panel:
         .unit(f"suffix:{unit}")
         .decimals(0)
         .no_value("–")
-        .time_from("now/d")
+        .reduce_options(ReduceDataOptions().calcs(["last"]))
         .thresholds(absolute([Threshold(None, GREEN), Threshold(1.0, RED)]))
-        .with_target(Target(Query(queries.drifting(column), alias=what)))
+        .with_target(Target(Query(queries.drifting(column, plant.site.time_zone), alias=what)))
     )

@@ -30,7 +30,7 @@ def organize(names: Mapping[str, str], hidden: tuple[str, ...] = ()) -> DataTran
 
 def sort(column: str, *, falling: bool) -> DataTransformerConfig:
     """Rows by a column."""
-    return transformation("sortBy", fields={}, sort=[{"field": column, "desc": falling}])
+    return transformation("sortBy", sort=[{"field": column, "desc": falling}])
 
 
 def group(key: str, **calculations: str) -> DataTransformerConfig:
@@ -49,7 +49,7 @@ def only(column: str, pattern: str) -> DataTransformerConfig:
 
 def calculated(name: str, left: str, operator: str, right: str) -> DataTransformerConfig:
     """A further column: `left operator right`, both names of columns or numbers."""
-    binary = {"left": left, "operator": operator, "right": right, "reducer": "sum"}
+    binary = {"left": left, "operator": operator, "right": right}
     return transformation("calculateField", mode="binary", alias=name, binary=binary, replaceFields=False)
 
 

@@ -228,13 +228,8 @@ def numerator_unit(plant: Plant, kpi: Kpi) -> str | None:
 
 def course(plant: Plant, name: str, language: Language) -> timeseries.Panel:
     """A KPI over time, what this production should have needed, and the lines of its targets."""
-    expected = say(TEXTS["expected"], language)
-    return panels.course(plant, name, language).targets(
-        [
-            Target(Query(queries_unit.course(name), alias=say(TEXTS["actual"], language))),
-            Target(Query(queries_unit.course(name, "expected"), alias=expected, ref="B")),
-        ]
-    )
+    actual = Query(queries_unit.course(name), alias=say(TEXTS["actual"], language))
+    return panels.beside_expected(plant, name, language, actual, queries_unit.course(name, "expected"))
 
 
 def open_drifts(plant: Plant, scopes: list[str], language: Language) -> table.Panel:

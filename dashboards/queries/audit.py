@@ -40,9 +40,12 @@ def standing(kpis: Sequence[str]) -> str:
     )
 
 
-def distance_now(kpi: str) -> str:
-    """A KPI's distance from its near-term target now, positive when worse [%]."""
-    return f'SELECT last("distance") AS "distance" FROM "kpi" WHERE {_current(kpi)} AND {NOW}'
+def distances_now(kpis: Sequence[str]) -> str:
+    """Each KPI's distance from its near-term target now, positive when worse [%]."""
+    return (
+        f'SELECT last("distance") AS "distance" FROM "kpi" WHERE {ALL} AND "window"=\'$window\''
+        f' AND "kpi" =~ /^({"|".join(kpis)})$/ AND {NOW} GROUP BY "kpi"'
+    )
 
 
 def distance_from(kpi: str, target: float, better: str) -> str:
@@ -50,7 +53,7 @@ def distance_from(kpi: str, target: float, better: str) -> str:
     sign = 100 if better == "lower" else -100
     return (
         f'SELECT (last("value") - {target:.12g}) / {abs(target):.12g} * {sign} AS "distance" FROM "kpi"'
-        f" WHERE {_current(kpi)} AND {NOW}"
+        f" WHERE {ALL} AND \"window\"='$window' AND \"kpi\"='{kpi}' AND {NOW}"
     )
 
 
@@ -91,10 +94,6 @@ def course(whole: Whole, border_ms: int, *, later: bool) -> str:
         f'SELECT {whole.value} AS "value" FROM "kpi" WHERE {whole.rows()} AND {side} AND $timeFilter'
         " GROUP BY time($__interval) fill(none)"
     )
-
-
-def _current(kpi: str) -> str:
-    return f"{ALL} AND \"kpi\"='{kpi}' AND \"window\"='$window'"
 
 
 def _span(border_ms: int, first: int, last: int) -> str:

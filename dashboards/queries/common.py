@@ -18,6 +18,9 @@ SOURCE = DataSourceRef(type_val="influxdb", uid=SOURCE_UID)
 STANDING = "time >= ${__from}ms - 90d AND time <= ${__to}ms"
 """A drift stands at the time it was found; one that is still open may have been found long before the range shown."""
 
+DAY_MAX_H = 25
+"""Of a day on which clocks are put back."""
+
 
 @dataclass
 class Query(Dataquery):
@@ -84,9 +87,17 @@ def open_cost(by_scope: bool = False) -> str:
     return f'SELECT sum("cost_per_day") AS "cost" FROM "drift" WHERE {_standing()} AND "open"=1{group}'
 
 
-def drifting(column: str) -> str:
-    """The sum of a block's column (cost, co2) over the blocks in which a drift stands."""
-    return f'SELECT sum("{column}") AS "{column}" FROM "blocks" WHERE {ALL} AND "state"=\'drift\' AND $timeFilter'
+def drifting(column: str, zone: str) -> str:
+    """The sum of a block's column (cost, co2) over the blocks in which a drift stands: yesterday's rest, then today's.
+
+    Today begins at midnight in the plant's zone, and is so whatever range the board shows: Grafana's own `timeFrom`
+    gives way to an absolute range, and 9.4 takes midnight in the reader's zone. A block stands at its end, so that one
+    that ends at midnight is yesterday's.
+    """
+    return (
+        f'SELECT sum("{column}") AS "{column}" FROM "blocks" WHERE {ALL} AND "state"=\'drift\''
+        f" AND time >= now() - {DAY_MAX_H}h AND time <= now() GROUP BY time(1d, 1s) fill(null) tz('{zone}')"
+    )
 
 
 def hourly_amounts(points: Sequence[str]) -> str:
@@ -108,16 +119,14 @@ def drift_list() -> str:
 
 def drift_marks(scope: str = "") -> dict[str, Any]:
     """The drifts found in the range shown, as an annotation: of process units (a|b), or of all."""
-    only = f' AND "scope" =~ /^({scope})$/' if scope else ""
-    query = f'SELECT "evidence", "kpi", "state" FROM "drift" WHERE {ALL}{only} AND $timeFilter'
+    query = f'SELECT "evidence", "kpi", "state" FROM "drift" WHERE {_of(scope)} AND $timeFilter'
     return _annotation(query, "evidence", "kpi,state")
 
 
 def alarm_marks(scope: str = "") -> dict[str, Any]:
     """The alarms raised in the range shown, as an annotation."""
-    only = f' AND "scope" =~ /^({scope})$/' if scope else ""
     query = (
-        f'SELECT "note", "alarm", "priority" FROM "alarms" WHERE {ALL}{only} AND "to_state"=\'unacknowledged\''
+        f'SELECT "note", "alarm", "priority" FROM "alarms" WHERE {_of(scope)} AND "to_state"=\'unacknowledged\''
         " AND $timeFilter"
     )
     return _annotation(query, "alarm", "priority")
@@ -125,14 +134,40 @@ def alarm_marks(scope: str = "") -> dict[str, Any]:
 
 def option_marks(title: str) -> dict[str, Any]:
     """The options commissioned in the range shown, as an annotation; `title` is the field of the board's language."""
-    return _annotation(f'SELECT "{title}", "option" FROM "options" WHERE {ALL} AND $timeFilter', title, "option")
+    # later Grafanas look for the column of the tags within 'options.title': it must not be called option
+    query = f'SELECT "{title}", "option" AS "name" FROM "options" WHERE {ALL} AND $timeFilter'
+    return _annotation(query, title, "name")
 
 
-MARKS: dict[str, Callable[[str], dict[str, Any]]] = {"drift": drift_marks, "alarm": alarm_marks, "option": option_marks}
+def maintenance_marks(title: str, scope: str = "") -> dict[str, Any]:
+    """Maintenance that reaches into the range shown, as an annotation from its beginning to its end.
+
+    Grafana 9.4 draws the span. From 10 on the names of its columns carry the measurement's, and none is found for the
+    end: the beginning is marked there, with the same words.
+    """
+    # microseconds beside Grafana's milliseconds
+    query = (
+        f'SELECT "{title}" AS "title", "note", "scope", "end" / 1000 AS "end" FROM "maintenance" WHERE {_of(scope)}'
+        ' AND "end" >= ${__from}000 AND ' + STANDING
+    )
+    return {**_annotation(query, "note", "scope"), "titleColumn": "title", "timeEndColumn": "end"}
+
+
+MARKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "drift": drift_marks,
+    "alarm": alarm_marks,
+    "option": option_marks,
+    "maintenance": maintenance_marks,
+}
 
 
 def _annotation(query: str, text: str, tags: str) -> dict[str, Any]:
-    return {"query": query, "rawQuery": True, "textColumn": text, "tagsColumn": tags, "fromAnnotations": True}
+    columns = {"textColumn": text, "tagsColumn": tags, "fromAnnotations": True}
+    return {"refId": "marks", "datasource": SOURCE.to_json(), "query": query, "rawQuery": True, **columns}
+
+
+def _of(scope: str) -> str:
+    return f'{ALL} AND "scope" =~ /^({scope})$/' if scope else ALL
 
 
 def _standing(baselines: Sequence[str] = ()) -> str:

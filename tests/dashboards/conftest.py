@@ -11,6 +11,7 @@ from influx_server import Influx, running
 
 from plant.load import load
 from plant.model import Plant
+from tests.historian.conftest import victoria  # noqa: F401 (a fixture)
 
 EXAMPLE = Path(__file__).parents[2] / "examples/electroplating/plant.yaml"
 

@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from dashboards.frame import DEFAULT_WINDOW
+from historian.described import described_lines
 from historian.influx import ServerError
 from historian.line_protocol import is_line, lines
 from plant.model import Plant
@@ -69,6 +70,7 @@ def running(binary: str, folder: Path) -> Iterator[Influx]:
         "BIND_ADDRESS": f"127.0.0.1:{ports[1]}",
         "REPORTING_DISABLED": "true",
         "MONITOR_STORE_ENABLED": "false",
+        "DATA_WAL_FSYNC_DELAY": "200ms",
     }
     (folder / "influxdb.conf").write_text("", encoding="utf-8")
     process = subprocess.Popen(
@@ -94,7 +96,8 @@ def running(binary: str, folder: Path) -> Iterator[Influx]:
 
 
 def fill(influx: Influx, plant: Plant, tables: dict[str, pl.DataFrame]) -> None:
-    """Sends rows of tables to the server as the outbox would: the same lines, byte for byte, each of them taken."""
+    """Sends what is described and rows of tables as the outbox would: the same lines, byte for byte, each taken."""
+    influx.write("\n".join(described_lines(plant)))
     for name, frame in tables.items():
         written = lines(name, frame, plant)
         assert is_line(written).all()
@@ -112,6 +115,7 @@ def as_grafana_sends_it(query: str, start: datetime = START, end: datetime = END
         "$__interval_ms": "3600000",
         "${__from}": str(first),
         "${__to}": str(last),
+        "now()": f"{last}ms",
     } | {f"${name}": value for name, value in (variables | chosen).items()}
     for name in sorted(values, key=len, reverse=True):
         query = query.replace(name, values[name])

@@ -102,7 +102,7 @@ def test_every_query_of_the_board_gives_rows(filled: Influx, plant: Plant) -> No
     board = board_site.build(plant, "en")
     found = [one for panel in board["panels"] for one in (panel, *panel.get("panels", []))]
     queries = [(panel["title"], target["query"]) for panel in found for target in panel.get("targets", [])]
-    queries += [(annotation["name"], annotation["query"]) for annotation in board["annotations"]["list"]]
+    queries += [(annotation["name"], annotation["target"]["query"]) for annotation in board["annotations"]["list"]]
     for title, query in queries:
         series = filled.query(as_grafana_sends_it(query))
         values = [value for one in series for row in one["values"] for value in row[1:]]
@@ -132,11 +132,11 @@ def test_only_open_drifts_count_and_a_withdrawn_one_goes(filled: Influx, plant: 
 
     def figure(title: str) -> float:
         (series,) = filled.query(as_grafana_sends_it(titles[title]["targets"][0]["query"]))
-        return float(series["values"][0][1])
+        return float(series["values"][-1][1])
 
-    # the blocks of 41 hours, of every baseline: what drifted, not what was in control
-    assert figure("Drifts today: cost") == pytest.approx(1.5 * 41 * len(plant.baselines))
-    assert figure("Drifts today: CO2") == pytest.approx(0.5 * 41 * len(plant.baselines))
+    # the blocks of the 7 hours since the plant's midnight, of every baseline; not the one that ended with it
+    assert figure("Drifts today: cost") == pytest.approx(1.5 * 7 * len(plant.baselines))
+    assert figure("Drifts today: CO2") == pytest.approx(0.5 * 7 * len(plant.baselines))
     still_open = len(plant.baselines) - 1
     assert figure("Open drifts") == still_open
     assert figure("Cost of open drifts a day") == 100.0 * still_open

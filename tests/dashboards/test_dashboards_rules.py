@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from alert_evaluation import figures, state, told
+from alert_evaluation import figures, instances, state, told
 from influx_server import END, START, Influx, fill
 
 from alerts.notify import Notifier
@@ -135,13 +135,33 @@ def test_silence_of_the_whole_plant_has_one_rule_of_its_own(filled: Influx, plan
     assert errors == ["site"]
 
 
+@pytest.mark.server
+@pytest.mark.parametrize("version", ["9.4", "later"])
+def test_what_is_silent_stands_once_on_grafana_s_list(filled: Influx, plant: Plant, version: str) -> None:
+    """A device of which nothing is heard, and the plant, are one alert each and one message together, not one for the
+    query and another for what is reckoned from it; what has data is the rule's own instance."""
+    later = END + timedelta(days=30)
+    silent = [rule for family, rule in every(plant) if family == "silent"]
+    for rule in silent:
+        (one,) = instances(filled, rule, later, version)
+        assert one == ("keepclean-influxdb", "Alerting"), rule["title"]
+    assert len({tuple(rule["labels"][name] for name in branch(plant)["group_by"]) for rule in silent}) == 1
+    speaking = rules(plant)["zn_rinse1_meter"]
+    assert instances(filled, speaking, END, version) == [("", "Normal")]
+    for family, rule in every(plant):
+        assert len(instances(filled, rule, later, version)) == 1, (family, rule["title"])
+
+
 def test_every_baseline_target_balance_and_device_has_its_rule(plant: Plant) -> None:
     """Nothing that is watched is left out; identifiers and titles are unique, and Grafana's limits are kept."""
     found = {family: len(of_family) for family, of_family in grouped(plant).items()}
-    targets = sum(kpi.target is not None for kpi in plant.kpis.values())
+    targeted = [kpi for kpi in plant.kpis.values() if kpi.target is not None]
+    by_months = [kpi for kpi in targeted if kpi.by_months()]
+    assert len(by_months) == 1
     assert found == {
         "drift": len(plant.baselines),
-        "target": 2 * targets,
+        # what is known of whole months only has no rule of thirty days
+        "target": 2 * len(targeted) - len(by_months),
         "balance": len(plant.balances),
         "silent": len(plant.devices) + 1,
     }

@@ -219,10 +219,13 @@ def test_every_target_and_every_option_stands_on_the_audit_board(plant: Plant) -
     """Near- and long-term distances of each KPI with a target; what each option promised, as the description says."""
     board = board_audit.build(plant, "en")
     targeted = [kpi for kpi in plant.kpis.values() if kpi.target]
-    for title in ("Distance from the near-term target", "Distance from the long-term target"):
-        (bars,) = titled(board, title)
-        assert [target["alias"] for target in bars["targets"]] == [kpi.title.en for kpi in targeted]
-        assert len({target["refId"] for target in bars["targets"]}) == len(targeted)
+    near, long_term = (titled(board, f"Distance from the {which}-term target") for which in ("near", "long"))
+    overrides = [one for bars in near for one in bars["fieldConfig"]["overrides"]]
+    shown = [prop["value"] for one in overrides for prop in one["properties"]]
+    assert sorted(shown) == sorted(kpi.title.en for kpi in targeted)
+    # side by side, in the same order
+    assert [target["alias"] for bars in long_term for target in bars["targets"]] == shown
+    assert all(len({target["refId"] for target in bars["targets"]}) == len(bars["targets"]) for bars in long_term)
     promises = [panel["options"]["content"] for panel in titled(board, "Promised")]
     for option, content in zip(plant.options.values(), promises, strict=True):
         assert f"{option.promised:,.0f}" in content and option.commissioned.isoformat() in content
@@ -263,9 +266,10 @@ def test_every_query_of_every_unit_s_board_gives_rows(filled: Influx, plant: Pla
     for unit in plant.scopes():
         board = board_unit.build(plant, "en", unit)
         found = {(panel["title"], one["query"]) for panel in panels(board) for one in panel.get("targets", [])}
-        found |= {(mark["name"], mark["query"]) for mark in board["annotations"]["list"]}
+        found |= {(mark["name"], mark["target"]["query"]) for mark in board["annotations"]["list"]}
         if not any(baseline.scope == unit for baseline in plant.baselines.values()):
-            found = {(title, query) for title, query in found if title != "Drift: onset to found"}
+            found = {(title, query) for title, query in found if title != "Drifts found"}
+        found = {(title, query) for title, query in found if title != "Maintenance"}
         for title, query in found:
             if "$meter_" not in query and '"expected"' not in query:
                 assert known(asked(filled, query)), (unit, title, query)
@@ -332,18 +336,18 @@ def test_every_query_of_the_audit_board_gives_rows(filled: Influx, plant: Plant)
             assert known(asked(filled, one["query"], audit=True)), (panel["title"], one["query"])
     for language in LANGUAGES:
         (mark,) = board_audit.build(plant, language)["annotations"]["list"]
-        (series,) = asked(filled, mark["query"], audit=True)
+        (series,) = asked(filled, mark["target"]["query"], audit=True)
         titles = {option.title.zh if language == "zh" else option.title.en for option in plant.options.values()}
-        assert {values[series["columns"].index(mark["textColumn"])] for values in series["values"]} == titles
+        assert {values[series["columns"].index(mark["target"]["textColumn"])] for values in series["values"]} == titles
 
 
 @pytest.mark.server
 def test_distances_follow_the_better_direction(filled: Influx, plant: Plant) -> None:
     """Positive is worse: above a target that should be low, below one that should be high."""
-    (bars,) = titled(board_audit.build(plant, "en"), "Distance from the long-term target")
-    by_title = {one["alias"]: number for number, one in enumerate(bars["targets"])}
+    parts = titled(board_audit.build(plant, "en"), "Distance from the long-term target")
+    places = {one["alias"]: (bars, number) for bars in parts for number, one in enumerate(bars["targets"])}
     for name, worse in (("fresh_water_per_m2", 2.0 / 40 - 1), ("condensate_return", 1 - 2.0 / 70)):
-        found = figure(filled, bars, by_title[plant.kpis[name].title.en])
+        found = figure(filled, *places[plant.kpis[name].title.en])
         assert found == pytest.approx(100 * worse)
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -22,6 +17,7 @@ from plant.load import load
 from plant.model import Influx as Address
 from plant.model import Plant
 from tests.dashboards.influx_server import Influx
+from tests.historian.influx_two import Two, serving
 
 EXAMPLE = Path(__file__).parents[2] / "examples/electroplating/plant.yaml"
 KEEP_S = 760 * 86400
@@ -81,80 +77,18 @@ def test_nothing_is_made_shorter(influx1: Influx) -> None:
     assert [step.done for step in found] == ["unchanged", "left alone", "created", "created", "created"]
     assert "for ever" in found[1].why
     influx1.query('ALTER RETENTION POLICY "autogen" ON "plant" DURATION 30d', "POST")
+    influx1.query('ALTER RETENTION POLICY "autogen" ON "plant" SHARD DURATION 1h', "POST")
     assert done(plant) == ["unchanged", "changed", "unchanged", "unchanged", "unchanged"]
+    shards = {row[0]: row[2] for row in influx1.query('SHOW RETENTION POLICIES ON "plant"')[0]["values"]}
+    assert shards == {"autogen": "168h0m0s", "hourly": "168h0m0s"}, "hourly shards for two years are 18,000"
     assert done(plant) == ["unchanged"] * 5
-
-
-@dataclass
-class Two:
-    """A stand-in for InfluxDB 2: buckets, tasks and mappings, and the calls that changed them."""
-
-    buckets: list[dict[str, Any]] = field(default_factory=list)
-    tasks: list[dict[str, Any]] = field(default_factory=list)
-    dbrps: list[dict[str, Any]] = field(default_factory=list)
-    calls: list[tuple[str, str, Any]] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
-    version: str = "v2.7.12"
-    status: int = 200
 
 
 @pytest.fixture
 def two() -> Iterator[tuple[str, Two]]:
-    """The stand-in on loopback."""
-    state = Two()
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self, status: int, body: Any = None) -> None:
-            data = json.dumps(body).encode() if body is not None else b""
-            self.send_response(status)
-            self.send_header("X-Influxdb-Version", state.version)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def handle_any(self) -> None:
-            parts = urlsplit(self.path)
-            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            state.tokens.add(self.headers.get("Authorization", ""))
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            if parts.path == "/ping":
-                self.answer(204)
-                return
-            if state.status != 200:
-                self.answer(state.status, {"code": "unauthorized", "message": "unauthorized access"})
-                return
-            kind, _, one = parts.path.removeprefix("/api/v2/").partition("/")
-            held: list[dict[str, Any]] = getattr(state, kind, [])
-            if self.command == "GET" and kind == "orgs":
-                self.answer(200, {"orgs": [{"id": "0f", "name": "works"}]})
-            elif self.command == "GET" and kind == "dbrps":
-                self.answer(200, {"content": [row for row in held if row["database"] == asked["db"]]})
-            elif self.command == "GET":
-                self.answer(200, {kind: [row for row in held if row["name"] == asked["name"]]})
-            elif self.command == "POST":
-                state.calls.append(("POST", kind, body))
-                name = body["flux"].partition('name: "')[2].partition('"')[0] if kind == "tasks" else body.get("name")
-                row = {"id": f"{len(state.calls):x}", "orgID": "0f", **({"name": name} if name else {}), **body}
-                held.append(row)
-                self.answer(201, row)
-            else:
-                state.calls.append((self.command, kind, body))
-                (row,) = [row for row in held if row["id"] == one]
-                row.update(body)
-                self.answer(200, row)
-
-        do_GET = do_POST = do_PATCH = handle_any
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keeps the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", state
-    server.shutdown()
-    server.server_close()
+    """The stand-in for InfluxDB 2 on loopback."""
+    with serving() as (url, state):
+        yield url, state
 
 
 @pytest.mark.server
@@ -179,14 +113,15 @@ def test_influxdb_2_gets_buckets_a_task_and_mappings(
         ("POST", "dbrps"),
     ]
     assert {row["name"]: row["retentionRules"] for row in state.buckets} == {
-        "plant": [{"type": "expire", "everySeconds": KEEP_S}],
-        "plant_hourly": [],
+        "plant": [{"type": "expire", "everySeconds": KEEP_S, "shardGroupDurationSeconds": 7 * 86400}],
+        "plant_hourly": [{"type": "expire", "everySeconds": 0, "shardGroupDurationSeconds": 7 * 86400}],
     }
     ids = {row["name"]: row["id"] for row in state.buckets}
     assert [(row["database"], row["retention_policy"], row["default"], row["bucketID"]) for row in state.dbrps] == [
         ("plant", "autogen", True, ids["plant"]),
         ("plant", "hourly", False, ids["plant_hourly"]),
     ]
+    assert state.default("plant") == ids["plant"]
     calls = len(state.calls)
     assert done(plant, tmp_path) == ["unchanged"] * 5
     assert len(state.calls) == calls
@@ -195,10 +130,34 @@ def test_influxdb_2_gets_buckets_a_task_and_mappings(
 
 
 @pytest.mark.server
+def test_queries_that_name_no_policy_find_the_minutes(two: tuple[str, Two]) -> None:
+    """Boards ask for the database alone: the hours must not become its default, as they do when mapped by themselves.
+
+    So a bucket that was there before, which the server maps by itself, is mapped all the same; and where an earlier
+    set-up left the hours as the default, the next one mends it.
+    """
+    url, state = two
+    rule = {"type": "expire", "everySeconds": KEEP_S}
+    state.buckets = [{"id": "b1", "orgID": "0f", "name": "plant", "retentionRules": [rule]}]
+    assert done(described(url)) == ["unchanged"] + ["created"] * 4
+    assert state.default("plant") == "b1"
+    minutes, hours = state.dbrps
+    minutes["default"], hours["default"] = False, True
+    assert state.default("plant") == hours["bucketID"]
+    assert done(described(url), dry_run=True) == ["unchanged"] * 3 + ["changed", "unchanged"]
+    assert state.default("plant") == hours["bucketID"]
+    hours["default"] = False
+    state.dbrps = [hours, minutes]
+    assert done(described(url)) == ["unchanged"] * 3 + ["changed", "unchanged"]
+    assert state.default("plant") == "b1"
+    assert done(described(url)) == ["unchanged"] * 5
+
+
+@pytest.mark.server
 def test_what_is_there_is_respected(two: tuple[str, Two]) -> None:
     """A longer bucket and a mapping elsewhere are left alone, a shorter one is extended, an old task is replaced."""
     url, state = two
-    rule = {"type": "expire", "everySeconds": 86400}
+    rule = {"type": "expire", "everySeconds": 86400, "shardGroupDurationSeconds": 3600}
     state.buckets = [{"id": "b1", "orgID": "0f", "name": "plant", "retentionRules": [rule]}]
     state.tasks = [
         {"id": "d1", "orgID": "0f", "name": "keepclean plant_hourly", "flux": "old", "status": "active", "every": "1d"}
@@ -214,8 +173,9 @@ def test_what_is_there_is_respected(two: tuple[str, Two]) -> None:
         }
     ]
     assert done(described(url)) == ["changed", "created", "changed", "left alone", "created"]
-    assert state.buckets[0]["retentionRules"] == [{"type": "expire", "everySeconds": KEEP_S}]
-    assert state.tasks[0]["flux"].startswith('option task = {name: "keepclean plant_hourly"')
+    longer = {"type": "expire", "everySeconds": KEEP_S, "shardGroupDurationSeconds": 7 * 86400}
+    assert state.buckets[0]["retentionRules"] == [longer]
+    assert '\noption task = {name: "keepclean plant_hourly", every: 1h,' in state.tasks[0]["flux"]
     state.buckets[0]["retentionRules"] = []
     assert done(described(url)) == ["left alone", "unchanged", "unchanged", "left alone", "unchanged"]
 
@@ -232,6 +192,9 @@ def test_others_are_told_what_they_need(victoria: str, two: tuple[str, Two]) -> 
     assert (server, step.done) == ("InfluxDB 3 (3.1.0)", "left alone")
     state.version, state.status = "v2.7.12", 401
     with pytest.raises(DeviceError, match="401: unauthorized access"):
+        set_up(described(url), Path())
+    state.status, state.orgs = 200, []
+    with pytest.raises(DeviceError, match="cannot find organization"):
         set_up(described(url), Path())
     state.version = ""
     with pytest.raises(DeviceError, match="does not say what it is"):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from historian import outbox as sending
+from historian import outbox, sending
 from historian.influx import ServerError
 from historian.line_protocol import lines
 from historian.outbox import Outbox
@@ -186,8 +186,9 @@ EVENT = st.one_of(
 def test_the_newest_of_each_stands_in_the_end(events: list[Any]) -> None:
     """Any order of commits, outages and restarts, with tiny requests: the server ends with what the historian holds."""
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
-        for limit, size in {"BATCH_ROWS": 4, "LARGE_ROWS": 8, "PART_ROWS": 5, "LIVE_ROWS": 9}.items():
-            patch.setattr(sending, limit, size)
+        for limit, size in {"LARGE_ROWS": 8, "PART_ROWS": 5, "LIVE_ROWS": 9}.items():
+            patch.setattr(outbox, limit, size)
+        patch.setattr(sending, "BATCH_ROWS", 4)
         source, server, now = Stored(), Server(), [0.0]
 
         def begin() -> Outbox:
@@ -221,8 +222,9 @@ def test_the_newest_of_each_stands_in_the_end(events: list[Any]) -> None:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of few rows."""
-    for limit, size in {"BATCH_ROWS": 50, "LARGE_ROWS": 200, "PART_ROWS": 400}.items():
-        monkeypatch.setattr(sending, limit, size)
+    for limit, size in {"LARGE_ROWS": 200, "PART_ROWS": 400}.items():
+        monkeypatch.setattr(outbox, limit, size)
+    monkeypatch.setattr(sending, "BATCH_ROWS", 50)
 
 
 class Counting:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from historian.line_protocol import FORMS
+from historian.line_protocol import DESCRIBED, FORMS
 from pipeline.windows import NAMES
 from plant.load import load
 
@@ -12,20 +12,23 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/influx.md").read_text(encoding="utf-8")
 
 
-def rows(heading: str) -> dict[str, list[str]]:
-    """The rows of the first table after a heading, by their first cell."""
-    lines = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0].splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+def rows(heading: str, number: int = 0) -> dict[str, list[str]]:
+    """The rows of a table after a heading, by their first cell."""
+    below = TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [part for part in below.split("\n\n") if part.startswith("|")][number].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {row[0]: row[1:] for row in cells[2:]}
 
 
 def test_the_schema_is_as_the_code_has_it() -> None:
     """Measurements, tags and fields, each under its kind."""
-    found = rows("What is written")
-    assert {*found} == {*FORMS}
-    for name, form in FORMS.items():
-        kinds = (form.tags, form.floats, form.texts, (*form.booleans, *(flag for flag, _ in form.flags)), form.instants)
-        assert found[name][2:] == [", ".join(kind) for kind in kinds], name
+    for number, forms in enumerate((FORMS, DESCRIBED)):
+        found = rows("What is written", number)
+        assert {*found} == {*forms}
+        for name, form in forms.items():
+            flags = (*form.booleans, *(flag for flag, _ in form.flags))
+            kinds = (form.tags, form.floats, form.texts, flags, form.instants)
+            assert found[name][2:] == [", ".join(kind) for kind in kinds], name
 
 
 def test_the_bounds_on_series_are_the_examples() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from historian import outbox as sending
+from historian import outbox, sending
 from historian.influx import influx_writer
 from historian.outbox import Outbox
 from historian.tables import TABLES
@@ -242,8 +242,8 @@ def test_a_failure_on_the_wire_loses_nothing(
     answers.script = list(script)
     now = [0.0]
     rows = Rows({"facts": everything()["facts"].head(HOURS)})
-    bare = plant.model_copy(update={"options": {}})
-    box = Outbox(bare, tmp_path, rows, influx_writer(Address(url=url, bucket="plant")), lambda: now[0])
+    monkeypatch.setattr(outbox, "described_lines", lambda plant: [])
+    box = Outbox(plant, tmp_path, rows, influx_writer(Address(url=url, bucket="plant")), lambda: now[0])
     done = box.drain()
     assert done.error
     assert done.sent == 0 or before
@@ -261,7 +261,7 @@ def test_a_failure_on_the_wire_loses_nothing(
 @pytest.mark.server
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_refused_line_is_found_over_the_wire(
-    tmp_path: Path, stand_in: tuple[str, Answers], plant: Plant, status: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stand_in: tuple[str, Answers], plant: Plant, status: int
 ) -> None:
     """400 stores nothing of a batch, 422 its good lines: the bad one is found and set aside, the others are there."""
     url, answers = stand_in
@@ -274,8 +274,8 @@ def test_a_refused_line_is_found_over_the_wire(
         (status, {}, (last - first) if status == 422 and first != bad else 0) if first <= bad < last else (204, {}, 16)
         for first, last in halves
     ]
-    bare = plant.model_copy(update={"options": {}})
-    box = Outbox(bare, tmp_path, Rows({"facts": frame}), influx_writer(Address(url=url, bucket="plant")))
+    monkeypatch.setattr(outbox, "described_lines", lambda plant: [])
+    box = Outbox(plant, tmp_path, Rows({"facts": frame}), influx_writer(Address(url=url, bucket="plant")))
     done = box.drain()
     assert (done.sent, done.aside, done.error) == (15, 1, "")
     (refused,) = [line for _, line, _ in box.set_aside()]
