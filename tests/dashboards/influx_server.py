@@ -70,7 +70,6 @@ def running(binary: str, folder: Path) -> Iterator[Influx]:
         "BIND_ADDRESS": f"127.0.0.1:{ports[1]}",
         "REPORTING_DISABLED": "true",
         "MONITOR_STORE_ENABLED": "false",
-        "DATA_WAL_FSYNC_DELAY": "200ms",
     }
     (folder / "influxdb.conf").write_text("", encoding="utf-8")
     process = subprocess.Popen(
