@@ -73,10 +73,11 @@ def standing(plant: Plant, language: Language) -> table.Panel:
         .span(24)
         .with_target(Target(Query(queries_audit.standing(kpis), form="table")))
     )
-    widths = {"kpi": 260, "scope": 150, "Time": 160}
+    widths = {"kpi": 260, "scope": 150, "value": 100, "unit": 90, "target": 130, "distance": 90}
+    widths |= {"long": 130, "base": 150, "grade": 70, "Time": 180}
     for key in keys:
         words = [tables.mapped(mapped[key])] if key in mapped else []
-        panel.override_by_name(names[key], [tables.wide(widths.get(key, 110)), *words])
+        panel.override_by_name(names[key], [tables.wide(widths[key]), *words])
     colours = absolute([Threshold(None, GREEN), Threshold(0.0, ORANGE), Threshold(20.0, RED)]).build()
     return panel.override_by_name(
         names["distance"],
@@ -97,7 +98,7 @@ def distances(plant: Plant, language: Language) -> Iterator[bargauge.Panel]:
         which = f" ({number}/{len(parts)})" if len(parts) > 1 else ""
         for panel, title in ((_near, "near"), (_long_term, "long")):
             found = panel(plant, part, language).title(say(TEXTS[title], language) + which)
-            yield found.height(max(8, len(part) * 2 // 3))
+            yield found.height(max(8, len(part) * 3 // 4))
 
 
 def _near(plant: Plant, kpis: list[str], language: Language) -> bargauge.Panel:

@@ -287,8 +287,8 @@ def drift_table(plant: Plant, language: Language) -> table.Panel:
                 "organize", options={"indexByName": order, "renameByName": names, "excludeByName": {}}
             )
         )
-        .override_by_name(names["Time"], [DynamicConfigValue("unit", "dateTimeAsIso"), tables.wide(170)])
-        .override_by_name(names["onset"], [DynamicConfigValue("unit", "dateTimeAsIso"), tables.wide(170)])
+        .override_by_name(names["Time"], [DynamicConfigValue("unit", "dateTimeAsIso"), tables.wide(180)])
+        .override_by_name(names["onset"], [DynamicConfigValue("unit", "dateTimeAsIso"), tables.wide(180)])
         .override_by_name(names["state"], [naming.mapped(naming.said(STATES, language))])
         .override_by_name(names["kpi"], [naming.mapped(naming.watch_titles(plant, language)), tables.wide(180)])
         .override_by_name(names["scope"], [naming.mapped(scope_titles(plant, language)), tables.wide(160)])
