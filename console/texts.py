@@ -299,6 +299,11 @@ CODES: dict[str, tuple[str, str]] = {
     "journal budget reached": ("journal budget reached", "日志预算已用尽"),
     "journal damaged": ("journal damaged", "日志损坏"),
     "results damaged": ("results damaged", "结果损坏"),
+    "not taken by the time-series server": ("not taken by the time-series server", "时序数据库拒收"),
+    "readings not sent to the time-series server": (
+        "readings not sent to the time-series server",
+        "读数未送达时序数据库",
+    ),
     "broker may lose messages": ("broker may lose messages", "MQTT 服务器可能丢失消息"),
     "not available": ("not available", "不可用"),
     "unknown act on an alarm": ("unknown act on an alarm", "对报警的未知操作"),

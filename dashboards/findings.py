@@ -31,6 +31,10 @@ FINDINGS = {
     "journal budget reached": Text(en="journal budget reached", zh="日志预算已用尽"),
     "journal damaged": Text(en="journal damaged", zh="日志损坏"),
     "results damaged": Text(en="results damaged", zh="结果损坏"),
+    "not taken by the time-series server": Text(en="not taken by the time-series server", zh="时序数据库拒收"),
+    "readings not sent to the time-series server": Text(
+        en="readings not sent to the time-series server", zh="读数未送达时序数据库"
+    ),
     "broker may lose messages": Text(en="broker may lose messages", zh="MQTT 服务器可能丢失消息"),
     "not available": Text(en="not available", zh="不可用"),
     "unknown act on an alarm": Text(en="unknown act on an alarm", zh="对报警的未知操作"),

@@ -103,11 +103,26 @@ FORMS: dict[str, Form] = {
         "start", ("point", "scope", "finding"), texts=("name", "evidence"), instants=("end",), apart="name"
     ),
 }
+SPOOLED: dict[str, Form] = {
+    "readings": Form(
+        "time",
+        ("point", "scope"),
+        floats=("value",),
+        texts=("quality", "finding"),
+        valid=lambda: _finite("value") & (pl.col("quality") != "bad"),
+    )
+}
+"""What is sent from the spool, where the description asks for it."""
 DESCRIBED: dict[str, Form] = {
     "options": Form("time", ("option", "scope"), floats=("promised",), texts=("title", "title_zh", "unit")),
     "maintenance": Form("time", ("maintenance", "scope"), texts=("title", "title_zh", "note"), instants=("end",)),
 }
 """What is sent of the description itself, whole, whenever it reads otherwise; `historian.described` makes the rows."""
+
+
+def form_of(measurement: str) -> Form:
+    """The form of any measurement."""
+    return {**FORMS, **SPOOLED, **DESCRIBED}[measurement]
 
 
 def lines(table: str, frame: pl.DataFrame, plant: Plant) -> pl.Series:
@@ -123,7 +138,7 @@ def lines(table: str, frame: pl.DataFrame, plant: Plant) -> pl.Series:
     >>> lines("notices", frame, load(Path("examples/electroplating/plant.yaml")))[0]
     'notices,site=haining-plating,point=city_water,scope=site,finding=flat evidence="1 h",end=2i,valid=1i 1000'
     """
-    form = FORMS.get(table) or DESCRIBED[table]
+    form = form_of(table)
     return _lines(table, form, _placed(frame, form, plant), plant)
 
 

@@ -24,9 +24,10 @@ import polars as pl
 from historian import sending
 from historian.described import described_lines
 from historian.influx import ServerError
-from historian.line_protocol import FORMS, withdrawn
+from historian.line_protocol import FORMS, form_of, withdrawn
+from historian.outgoing import Outgoing
 from historian.sending import REFUSING, Batch, Sender, Write
-from historian.tables import NOTICES
+from historian.tables import NOTICES, READINGS
 from plant.errors import StorageError
 from plant.model import Plant
 
@@ -87,17 +88,19 @@ class Outbox:
         write: Write,
         monotonic: Callable[[], float] = time.monotonic,
         pace: float = PACE,
+        outgoing: Outgoing | None = None,
     ) -> None:
-        """Opens or creates the file. Raises StorageError when it cannot."""
+        """Opens or creates the file; readings are sent from `outgoing`. Raises StorageError when it cannot."""
         folder.mkdir(parents=True, exist_ok=True)
         self.source, self.monotonic, self.pace = source, monotonic, pace
         self.path = folder / "outbox.sqlite"
+        self._outgoing = outgoing
         self._described = set(described_lines(plant))
         self._not_before = 0.0
         self._pause_s = PAUSE_FIRST_S
         self._sender = Sender(plant, write)
         self._live = dict[str, int]()
-        self._backlog_from = 0.0
+        self._backlog_from = self._readings_from = 0.0
         self._backlog: tuple[float, int] | None = None
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
@@ -135,6 +138,8 @@ class Outbox:
         try:
             # what is above may not be whole: a recompute stores the rows of its revision in several commits
             stored = self.source.head("position")
+            if self._outgoing is not None:
+                done.notices += self._outgoing.lost()
             self._describe()
             for table in [*self._live]:
                 self._ahead(table, stored, done)
@@ -150,6 +155,8 @@ class Outbox:
     def close(self) -> None:
         """Closes the file."""
         self._sender.close()
+        if self._outgoing is not None:
+            self._outgoing.close()
         self._db.close()
 
     def _describe(self) -> None:
@@ -177,7 +184,7 @@ class Outbox:
     def _waiting(self, stored: int, budget: int, now: float, done: Drained) -> None:
         """Sends what waits, oldest first, each table in turn, as far as the budget goes."""
         busy, before = set(FORMS), done.sent + done.aside
-        self._sender.send(self._batches(busy, stored, budget), lambda batch: self._keep(batch, done))
+        self._sender.send(self._batches(busy, stored, budget, now), lambda batch: self._keep(batch, done))
         sent = done.sent + done.aside - before
         began, lines_sent = self._backlog or (now, 0)
         if busy:
@@ -200,8 +207,11 @@ class Outbox:
             done.sent += batch.taken
         self._live[table] = stored
 
-    def _batches(self, busy: set[str], stored: int, budget: int) -> Iterator[Batch]:
-        """What waits, oldest first, each table in turn, as far as the budget goes; tables without more leave `busy`."""
+    def _batches(self, busy: set[str], stored: int, budget: int, now: float) -> Iterator[Batch]:
+        """What waits, oldest first, each table in turn, as far as the budget goes; tables without more leave `busy`.
+
+        Readings come last, with what is left of it: a backlog of theirs holds nothing else back.
+        """
         places = {table: (self.cursor(table), self._begun(table)) for table in FORMS}
         limit, given = READ_ROWS if budget >= READ_ROWS else sending.BATCH_ROWS, 0
         while busy and given < budget:
@@ -215,6 +225,11 @@ class Outbox:
                     given += len(batch.rows)
                     places[table] = batch.revision, batch.part
                     yield batch
+        if self._outgoing is not None and given < budget and now >= self._readings_from:
+            for batch in self._outgoing.batches(self.cursor(READINGS.name), budget - given, limit):
+                given += len(batch.rows)
+                yield batch
+            self._readings_from = now + given / self.pace
 
     def _next(
         self, table: str, after: int, part: tuple[int, int] | None, stored: int, limit: int
@@ -258,7 +273,7 @@ class Outbox:
     def _keep(self, batch: Batch, done: Drained) -> None:
         """Remembers how far a table was taken, and what was not."""
         table, refused = batch.table, batch.misfits + batch.refused
-        form = FORMS[table]
+        form = form_of(table)
         for row, reason in refused:
             moment = row[form.time]
             if table != "notices" and moment is not None:
@@ -272,16 +287,14 @@ class Outbox:
         done.sent += batch.taken
         lines_refused = [(row["line"] or repr({**row, "line": None}), table, reason) for row, reason in refused]
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany("INSERT OR REPLACE INTO aside(line, name, reason) VALUES (?, ?, ?)", lines_refused)
                 self._db.execute("INSERT OR REPLACE INTO cursor VALUES (?, ?)", (table, batch.revision))
                 self._db.execute("DELETE FROM part WHERE name = ?", (table,))
                 if batch.part is not None:
                     self._db.execute("INSERT INTO part VALUES (?, ?, ?)", (table, *batch.part))
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise StorageError(f"{self.path}: {error}") from error
+        if self._outgoing is not None and table == READINGS.name:
+            self._outgoing.taken(batch.revision)

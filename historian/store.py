@@ -1,10 +1,11 @@
 """What serve writes: results, the step's state and its journal position, in one transaction.
 
 On disk: `historian.sqlite` holds new readings and minute facts as column chunks (`historian.chunks`), small tables and
-the open days of KPIs and blocks as rows (`historian.rows`), and tables `state(unit, kind, start, body)` and
-`head(key, value)`. A day that closed (its end lies more than the horizon behind) becomes Parquet (`historian.parts`),
-and so does what would be too much for SQLite before (`historian.compact`). A row that is found in several places stands
-with its highest revision. What comes for a closed day waits in chunks until the next compaction.
+the open days of KPIs and blocks as rows (`historian.rows`), tables `state(unit, kind, start, body)` and
+`head(key, value)`, and readings that are to be sent (`historian.spool`). A day that closed (its end lies more than the
+horizon behind) becomes Parquet (`historian.parts`), and so does what would be too much for SQLite before
+(`historian.compact`). A row that is found in several places stands with its highest revision. What comes for a closed
+day waits in chunks until the next compaction.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from historian.compact import CLOSING
 from historian.compacting import Beside, alone
 from historian.reader import BACK_US, Reader
 from historian.rows import KEPT_IN_ROWS
-from historian.tables import TABLES, Table
+from historian.spool import Spool
+from historian.tables import READINGS, TABLES, Table
 from plant.clock import to_datetime
 from plant.errors import StorageError
 from plant.reading import DAY
@@ -66,8 +68,11 @@ def compact_folder(folder: Path, rows_at_once: int) -> None:
 class Historian:
     """The writing side; exactly one process (serve) holds one. One thread commits, another may compact meanwhile."""
 
-    def __init__(self, folder: Path) -> None:
-        """Opens or creates the data in `folder`. Raises StorageError when it was written in another format."""
+    def __init__(self, folder: Path, spools: bool = False) -> None:
+        """Opens or creates the data in `folder`; with `spools`, readings wait to be sent elsewhere (`historian.spool`).
+
+        Raises StorageError when it was written in another format.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._path = folder / "historian.sqlite"
@@ -91,6 +96,7 @@ class Historian:
             "CREATE TABLE IF NOT EXISTS ledger(entry INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, name TEXT,"
             " time INTEGER, by TEXT, why TEXT, body TEXT, position INTEGER UNIQUE)"
         )
+        self._spool = Spool(self.db, spools)
         self._waiting = int(self.db.execute("SELECT coalesce(sum(rows), 0) FROM chunk").fetchone()[0])
 
     def head(self, key: str) -> int:
@@ -147,6 +153,8 @@ class Historian:
                 else:
                     chunks.append(self.db, TABLES[name], frame)
                 chunks.append(self.db, TABLES[name], late[name])
+            if READINGS.name in results:
+                self._spool.append(results[READINGS.name])
             for unit, kind, start, body in state:
                 if body is None:
                     self.db.execute("DELETE FROM state WHERE unit=? AND kind=? AND start=?", (unit, kind, start))

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from historian.reader import Reader
+from historian.spool import spools
 from historian.store import Historian
 from journal.journal import Journal
 from journal.lock import FolderLock
@@ -70,7 +71,7 @@ def build_history(described: Described, scenario_path: Path, data: Path, screen:
     began = time.monotonic()
     scenario = load_scenario(scenario_path)
     simulator = LockStep(scenario, truth=data / TRUTH)
-    journal, historian = Journal(data / "journal"), Historian(data)
+    journal, historian = Journal(data / "journal"), Historian(data, spools(described.plant))
     announce_plant(journal, Reader(data), described, scenario.start_us)
     server = Server(described.plan, journal, historian)
     run = LockStepRun(described.plant, described.folder, simulator, journal, server)

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from alerts.lifecycle import step as step_alarms
 from collectors.files import read_files
 from historian.reader import Reader
+from historian.spool import spools
 from historian.store import Historian
 from historian.tables import READINGS
 from journal.journal import Journal
@@ -51,7 +52,7 @@ class _Replay:
 
     def __init__(self, described: Described, data: Path) -> None:
         self.described, self.plan = described, described.plan
-        self.journal, self.historian = Journal(data / "journal"), Historian(data)
+        self.journal, self.historian = Journal(data / "journal"), Historian(data, spools(described.plant))
         self.reader = Reader(data)
         self.first, self.tick, self.newest, self.count = map(self.historian.head, (FIRST, TICK, NEWEST, COUNT))
         self._before = self.newest

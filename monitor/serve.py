@@ -17,7 +17,9 @@ from console.app import listen, serve
 from console.sources import Context
 from historian.influx import influx_writer
 from historian.outbox import Outbox
+from historian.outgoing import Outgoing
 from historian.reader import Reader
+from historian.spool import spools
 from historian.store import Historian
 from journal.journal import Journal
 from journal.lock import FolderLock
@@ -75,7 +77,7 @@ class Pipeline(threading.Thread):
         self._end = stop
         self._described, self._data, self._clock, self._advance = described, data, clock, advance
         self._journal = Journal(data / "journal")
-        self._historian = Historian(data)
+        self._historian = Historian(data, spools(described.plant))
         self._notifier = Notifier(described.plant, data, base=described.folder, now_us=clock.now_us)
         self._server = Server(described.plan, self._journal, self._historian, self._notifier)
         self._journal.count_above(self._server.engine.position)
@@ -155,7 +157,9 @@ class Forwarder(threading.Thread):
         assert described.plant.influx is not None
         reader = Reader(data)
         write = influx_writer(described.plant.influx, described.folder)
-        self._outbox = Outbox(described.plant, data, reader, write, pace=described.plant.influx.catch_up)
+        outgoing = Outgoing(data) if spools(described.plant) else None
+        pace = described.plant.influx.catch_up
+        self._outbox = Outbox(described.plant, data, reader, write, pace=pace, outgoing=outgoing)
         self._journal = Journal(data / "journal")
 
     def run(self) -> None:

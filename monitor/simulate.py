@@ -10,6 +10,7 @@ from rich.progress import Progress as Bar
 
 import simulators.main
 from historian.reader import Reader
+from historian.spool import spools
 from historian.store import Historian
 from journal.journal import Journal
 from monitor.demo_control import MINUTES_PER_DAY, PORTS
@@ -41,7 +42,7 @@ def simulate(
     if described is None:
         raise ConfigurationError([Fault(scenario, 1, "--speed max needs a plant that watches", "add --plant PLANT")])
     simulator = simulators.main.open_shop(scenario, data)
-    journal, historian = Journal(data / "journal"), Historian(data)
+    journal, historian = Journal(data / "journal"), Historian(data, spools(described.plant))
     announce_plant(journal, Reader(data), described, simulator.now_us)
     run = LockStepRun(described.plant, described.folder, simulator, journal, Server(described.plan, journal, historian))
     began = time.monotonic()

@@ -211,7 +211,8 @@ class Point(Block):
 class Influx(Block):
     """An InfluxDB v2 write address; the token comes from a file.
 
-    `catch_up` is how many lines a second may be sent of what waited while the server was down.
+    `catch_up` is how many lines a second may be sent of what waited while the server was down; `readings` says whether
+    each reading is sent as well, from then on.
     """
 
     url: str
@@ -219,6 +220,7 @@ class Influx(Block):
     bucket: str
     token_file: str | None = None
     catch_up: Annotated[float, Field(ge=100)] = 20_000.0
+    readings: bool = False
 
 
 class Wide(Block):

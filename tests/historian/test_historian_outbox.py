@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from historian import line_protocol
 from historian.influx import ServerError, influx_writer
-from historian.line_protocol import FORMS, is_line, lines
+from historian.line_protocol import FORMS, SPOOLED, form_of, is_line, lines
 from historian.outbox import REFUSED, Outbox
 from historian.tables import TABLES
 from plant.load import load
@@ -328,12 +328,12 @@ moment = st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)).map(lambda whe
 @st.composite
 def any_rows(draw: st.DrawFn) -> tuple[str, pl.DataFrame]:
     """Rows of any table with whatever may stand in them."""
-    name = draw(st.sampled_from(sorted(FORMS)))
+    name = draw(st.sampled_from(sorted({*FORMS, *SPOOLED})))
     kinds: dict[Any, st.SearchStrategy[Any]] = {pl.String: text, pl.Boolean: st.one_of(st.none(), st.booleans())}
 
     def value(column: str, kind: Any) -> Any:
         if isinstance(kind, pl.Datetime):
-            return draw(moment if column == FORMS[name].time else st.one_of(st.none(), moment))
+            return draw(moment if column == form_of(name).time else st.one_of(st.none(), moment))
         return draw(st.integers(0, 9) if kind == pl.Int64 else kinds.get(kind, number))
 
     schema = TABLES[name].schema

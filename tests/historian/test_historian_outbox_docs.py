@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from historian.line_protocol import DESCRIBED, FORMS
+from historian.line_protocol import DESCRIBED, FORMS, SPOOLED
 from pipeline.windows import NAMES
 from plant.load import load
 
@@ -22,7 +22,7 @@ def rows(heading: str, number: int = 0) -> dict[str, list[str]]:
 
 def test_the_schema_is_as_the_code_has_it() -> None:
     """Measurements, tags and fields, each under its kind."""
-    for number, forms in enumerate((FORMS, DESCRIBED)):
+    for number, forms in enumerate((FORMS, DESCRIBED, SPOOLED)):
         found = rows("What is written", number)
         assert {*found} == {*forms}
         for name, form in forms.items():
@@ -36,9 +36,9 @@ def test_the_bounds_on_series_are_the_examples() -> None:
     plant = load(ROOT / "examples/electroplating/plant.yaml")
     windows, shifts = len([*NAMES, *plant.periods]) - 1, len(plant.shifts)
     found = {name: cells[1] for name, cells in rows("How many series").items()}
-    assert {*found} == {*FORMS}
+    assert {*found} == {*FORMS, *SPOOLED}
     kpis, scopes = len(plant.kpis), len(plant.process_units) + 1
-    assert found["facts"] == f"{len(plant.points)}"
+    assert found["facts"] == found["readings"] == f"{len(plant.points)}"
     assert found["kpi"] == f"{kpis} × ({windows} + 7 × {shifts}) = {kpis * (windows + 7 * shifts):,}"
     assert found["blocks"] == found["drift"] == f"{len(plant.baselines)}"
     assert found["alarms"] == f"{scopes} × 3 × 5 × {shifts + 1} = {scopes * 15 * (shifts + 1):,}"
