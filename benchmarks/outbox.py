@@ -23,11 +23,11 @@ import polars as pl
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
-from historian.influx import TIMEOUT_MS, influx_writer
-from historian.line_protocol import lines
-from historian.outbox import PACE, Outbox
+from historian.influx.client import TIMEOUT_MS, influx_writer
+from historian.influx.line_protocol import lines
+from historian.influx.outbox import PACE, Outbox
+from historian.influx.sending import BATCH_ROWS
 from historian.reader import Reader
-from historian.sending import BATCH_ROWS
 from historian.store import Historian
 from historian.tables import FACTS
 from plant.model import Influx, Plant

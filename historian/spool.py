@@ -3,7 +3,7 @@
 On disk, in `historian.sqlite`: table `outgoing`, its bodies encoded like those of `historian.chunks`, in the order of
 commits. Ids rise and are never used again; where many wait, a small chunk takes in the small ones before it, with an id
 of its own, so that a plant of few readings has few. `head` counts what was dropped. Readings are sent from here
-(`historian.outgoing`) since they have no revisions, and are merged and moved where they are kept.
+(`historian.influx.outgoing`) since they have no revisions, and are merged and moved where they are kept.
 """
 
 from __future__ import annotations

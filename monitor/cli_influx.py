@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 @influx.command()
 def setup(plant: PlantFile, dry_run: DryRun = False) -> None:
     """Set up how long the server keeps minute facts, and hourly ones for ever; never deletes, and can be repeated."""
-    from historian.influx_setup import set_up
+    from historian.influx.setup import set_up
 
     described = sound(plant)
     try:

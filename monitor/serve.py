@@ -15,9 +15,9 @@ from typing import Any
 from alerts.notify import Notifier
 from console.app import listen, serve
 from console.sources import Context
-from historian.influx import influx_writer
-from historian.outbox import Outbox
-from historian.outgoing import Outgoing
+from historian.influx.client import influx_writer
+from historian.influx.outbox import Outbox
+from historian.influx.outgoing import Outgoing
 from historian.reader import Reader
 from historian.spool import spools
 from historian.store import Historian

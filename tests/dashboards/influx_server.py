@@ -19,9 +19,9 @@ from typing import Any
 import polars as pl
 
 from dashboards.frame import DEFAULT_WINDOW
-from historian.described import described_lines
-from historian.influx import ServerError
-from historian.line_protocol import is_line, lines
+from historian.influx.client import ServerError
+from historian.influx.described import described_lines
+from historian.influx.line_protocol import is_line, lines
 from plant.model import Plant
 
 START = datetime(2026, 3, 2, tzinfo=UTC)

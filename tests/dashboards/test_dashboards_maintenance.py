@@ -14,8 +14,8 @@ from dashboards.boards import site as board_site
 from dashboards.boards import unit as board_unit
 from dashboards.boards.every import every
 from dashboards.frame import LABELS, Language, say
-from historian.described import NO_NOTE, described_lines
-from historian.line_protocol import withdrawn
+from historian.influx.described import NO_NOTE, described_lines
+from historian.influx.line_protocol import withdrawn
 from plant.maintenance import works
 from plant.model import Exchange, Plant
 

@@ -25,8 +25,8 @@ from week import SILENT, Week, simulated
 
 from dashboards.alerting.rules import every as every_rule
 from dashboards.boards.every import every as every_board
-from historian.influx import influx_writer
-from historian.outbox import Outbox
+from historian.influx.client import influx_writer
+from historian.influx.outbox import Outbox
 from historian.reader import Reader
 from plant.model import Influx as Address
 from plant.model import Plant

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from historian.influx import ServerError, influx_writer
+from historian.influx.client import ServerError, influx_writer
 from plant.model import Influx as Address
 
 OLD = (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from historian.influx_setup import set_up
+from historian.influx.setup import set_up
 from monitor.cli import app
 from plant.errors import DeviceError
 from plant.load import load

@@ -17,26 +17,17 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from works import PLANT, START
 
-from historian import line_protocol
-from historian.influx import ServerError, influx_writer
-from historian.line_protocol import FORMS, SPOOLED, form_of, is_line, lines
-from historian.outbox import REFUSED, Outbox
+from historian.influx import line_protocol
+from historian.influx.client import ServerError, influx_writer
+from historian.influx.line_protocol import FORMS, SPOOLED, form_of, is_line, lines
+from historian.influx.outbox import REFUSED, Outbox
 from historian.tables import TABLES
 from plant.load import load
 from plant.maintenance import works
 from plant.model import Influx, Plant
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
-PLANT = Plant.model_validate(
-    {
-        "format": "keepclean/1",
-        "site": {"id": "works", "name": "Works", "time_zone": "Asia/Shanghai"},
-        "audit": {"name": "Audit", "period": ["2025-07-01", "2026-06-30"], "baseline_year": 2024},
-        "devices": {},
-        "points": {},
-    }
-)
 EXAMPLE = Path(__file__).parents[2] / "examples/electroplating/plant.yaml"
 
 

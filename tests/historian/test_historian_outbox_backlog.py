@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,28 +12,18 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from works import PLANT, START
 
-from historian import outbox, sending
-from historian.influx import ServerError
-from historian.line_protocol import lines
-from historian.outbox import Outbox
+from historian.influx import outbox, sending
+from historian.influx.client import ServerError
+from historian.influx.line_protocol import lines
+from historian.influx.outbox import Outbox
 from historian.reader import Reader
 from historian.store import Historian
 from historian.tables import FACTS, TABLES
-from plant.model import Plant
 from plant.reading import DAY, HOUR, MINUTE
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
 ZERO = int(START.timestamp()) * 1_000_000
-PLANT = Plant.model_validate(
-    {
-        "format": "keepclean/1",
-        "site": {"id": "works", "name": "Works", "time_zone": "Asia/Shanghai"},
-        "audit": {"name": "Audit", "period": ["2025-07-01", "2026-06-30"], "baseline_year": 2024},
-        "devices": {},
-        "points": {},
-    }
-)
 
 
 def facts(points: range, minutes: range, revision: int, amount: float = 1.5) -> pl.DataFrame:

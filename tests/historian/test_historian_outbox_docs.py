@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from historian.line_protocol import DESCRIBED, FORMS, SPOOLED
+from historian.influx.line_protocol import DESCRIBED, FORMS, SPOOLED
 from pipeline.windows import NAMES
 from plant.load import load
 

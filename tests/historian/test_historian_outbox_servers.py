@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from historian import outbox, sending
-from historian.influx import influx_writer
-from historian.outbox import Outbox
+from historian.influx import outbox, sending
+from historian.influx.client import influx_writer
+from historian.influx.outbox import Outbox
 from historian.tables import TABLES
 from plant.load import load
 from plant.model import Influx as Address

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 import pytest
+from works import PLANT, START
 
-from historian import sending
-from historian.influx import ServerError
-from historian.sending import Batch, Sender
+from historian.influx import sending
+from historian.influx.client import ServerError
+from historian.influx.sending import Batch, Sender
 from historian.tables import FACTS
 from plant.errors import StorageError
-from plant.model import Plant
-
-START = datetime(2026, 3, 2, tzinfo=UTC)
-PLANT = Plant.model_validate(
-    {
-        "format": "keepclean/1",
-        "site": {"id": "works", "name": "Works", "time_zone": "Asia/Shanghai"},
-        "audit": {"name": "Audit", "period": ["2025-07-01", "2026-06-30"], "baseline_year": 2024},
-        "devices": {},
-        "points": {},
-    }
-)
 
 
 def batch(revision: int, rows: int = 4) -> Batch:

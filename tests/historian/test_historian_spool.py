@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,30 +13,22 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from works import PLANT, START
 
-from historian import chunks, outgoing, spool
-from historian.influx import ServerError
-from historian.line_protocol import lines
-from historian.outbox import Outbox
-from historian.outgoing import NOT_SENT, Outgoing
+from historian import chunks, spool
+from historian.influx import outgoing
+from historian.influx.client import ServerError
+from historian.influx.line_protocol import lines
+from historian.influx.outbox import Outbox
+from historian.influx.outgoing import NOT_SENT, Outgoing
 from historian.reader import Reader
 from historian.spool import spools
 from historian.store import Historian
 from historian.tables import FACTS, READINGS
-from plant.model import Influx, Plant
+from plant.model import Influx
 from plant.reading import DAY, MINUTE
 
-START = datetime(2026, 3, 2, tzinfo=UTC)
 ZERO = int(START.timestamp()) * 1_000_000
-PLANT = Plant.model_validate(
-    {
-        "format": "keepclean/1",
-        "site": {"id": "works", "name": "Works", "time_zone": "Asia/Shanghai"},
-        "audit": {"name": "Audit", "period": ["2025-07-01", "2026-06-30"], "baseline_year": 2024},
-        "devices": {},
-        "points": {},
-    }
-)
 
 
 def readings(minutes: range | list[int], points: range = range(1), value: float | None = None) -> pl.DataFrame:

@@ -117,7 +117,7 @@ DESCRIBED: dict[str, Form] = {
     "options": Form("time", ("option", "scope"), floats=("promised",), texts=("title", "title_zh", "unit")),
     "maintenance": Form("time", ("maintenance", "scope"), texts=("title", "title_zh", "note"), instants=("end",)),
 }
-"""What is sent of the description itself, whole, whenever it reads otherwise; `historian.described` makes the rows."""
+"""What is sent of the description itself, whole, whenever it reads otherwise; `described` makes the rows."""
 
 
 def form_of(measurement: str) -> Form:

@@ -15,8 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from historian.influx import ServerError
-from historian.line_protocol import lines
+from historian.influx.client import ServerError
+from historian.influx.line_protocol import lines
 from plant.errors import StorageError
 from plant.model import Plant
 

@@ -21,12 +21,12 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from historian import sending
-from historian.described import described_lines
-from historian.influx import ServerError
-from historian.line_protocol import FORMS, form_of, withdrawn
-from historian.outgoing import Outgoing
-from historian.sending import REFUSING, Batch, Sender, Write
+from historian.influx import sending
+from historian.influx.client import ServerError
+from historian.influx.described import described_lines
+from historian.influx.line_protocol import FORMS, form_of, withdrawn
+from historian.influx.outgoing import Outgoing
+from historian.influx.sending import REFUSING, Batch, Sender, Write
 from historian.tables import NOTICES, READINGS
 from plant.errors import StorageError
 from plant.model import Plant

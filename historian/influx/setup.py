@@ -19,8 +19,8 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.dbr_ps_service import DBRPsService
 
-from historian.influx import TIMEOUT_MS
-from historian.influx_hourly import HOURLY, continuous_queries, task_text
+from historian.influx.client import TIMEOUT_MS
+from historian.influx.hourly import HOURLY, continuous_queries, task_text
 from plant.errors import DeviceError
 from plant.model import Plant
 

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from historian import chunks
-from historian.sending import Batch
+from historian.influx.sending import Batch
 from historian.spool import COLUMNS, DROPPED, SCHEMA
 from historian.tables import READINGS
 from plant.clock import to_datetime

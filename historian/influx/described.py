@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from historian.line_protocol import DESCRIBED, lines
+from historian.influx.line_protocol import DESCRIBED, lines
 from plant.calendar import Calendar
 from plant.maintenance import works
 from plant.model import Plant

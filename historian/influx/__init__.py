@@ -1,0 +1,1 @@
+"""How stored rows reach a time-series server, and how that is set up."""
