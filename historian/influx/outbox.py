@@ -31,7 +31,7 @@ from historian.tables import NOTICES, READINGS
 from plant.errors import StorageError
 from plant.model import Plant
 
-READ_ROWS = 20_000
+READ_ROWS = 60_000
 """Rows that are read at once where so many may be sent."""
 LARGE_ROWS = 80_000
 """A revision of no more rows is read at once, a larger one in parts."""
@@ -213,7 +213,7 @@ class Outbox:
         Readings come last, with what is left of it: a backlog of theirs holds nothing else back.
         """
         places = {table: (self.cursor(table), self._begun(table)) for table in FORMS}
-        limit, given = READ_ROWS if budget >= READ_ROWS else sending.BATCH_ROWS, 0
+        limit, given = min(max(budget, sending.BATCH_ROWS), READ_ROWS), 0
         while busy and given < budget:
             for table in FORMS:
                 if table not in busy:

@@ -22,7 +22,7 @@ from plant.model import Plant
 
 BATCH_ROWS = 5_000
 """Lines of a request."""
-LINES_ROWS = 20_000
+LINES_ROWS = 60_000
 """Rows of which the lines are made at once."""
 AHEAD = 4
 """Requests that are ready or under way, at most, before more lines are made."""
