@@ -26,7 +26,8 @@ PARTS: dict[str, tuple[float, list[list[str]]]] = {
             ["lint-imports"],
         ],
     ),
-    "unit": (180, [["pytest", "-m", "not plant and not server and not browser", *WORKERS]]),
+    # one more than cores: some wait for the disk, and the long ones would else come last
+    "unit": (180, [["pytest", "-m", "not plant and not server and not browser", "-n", "3", "--dist", "worksteal"]]),
     "plant": (120, [["pytest", "-m", "plant", *WORKERS]]),
     "server": (
         120,
