@@ -126,6 +126,7 @@ class Reader:
         Frames of the key's and the wanted columns, sorted by point and time. Without the columns `quality` and
         `finding`, and with `point` as an Enum, those that are good and of which nothing was found out.
         """
+        points = list(dict.fromkeys(points))
         found = self._sources.steady(lambda: self._plain(points, start_us, end_us))
         if found is None:
             return [self.table("readings", start_us, end_us, {"point": points}, columns)]
@@ -138,6 +139,7 @@ class Reader:
             if self._sources.chunks_of(db, READINGS, "last >= ? AND first < ?", (start_us, end_us)):
                 return None
         files = self._sources.files_of(READINGS, start_us // DAY, (end_us - 1) // DAY)
+        written = [_written(path) for path in files]
         spanned = sorted(self._sources.spanned(READINGS, files), key=lambda place: place.span.first)
         inside = [place for place in spanned if place.span.last >= start_us and place.span.first < end_us]
         if any(before.span.last >= place.span.first for before, place in pairwise(inside)):
@@ -154,6 +156,9 @@ class Reader:
         except pl.exceptions.PolarsError as error:
             # told where its rows are asked for by name
             _log.debug("a damaged file: %s", error)
+            return None
+        if [_written(path) for path in files] != written:
+            # replaced meanwhile by what compaction made: numbers of rows of one file are not those of another
             return None
         low, high = to_datetime(start_us), to_datetime(end_us)
         for number, place in enumerate(inside):
@@ -259,3 +264,9 @@ class Reader:
     def baselines(self) -> list[dict[str, Any]]:
         """The baseline in force for each chart (the last accepted one)."""
         return list({entry["name"]: entry for entry in self.ledger("baseline")}.values())
+
+
+def _written(path: Path) -> tuple[int, int, int]:
+    """What tells a file from another in its place. Raises FileNotFoundError."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size

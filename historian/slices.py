@@ -21,7 +21,7 @@ FOOTER = "keepclean points"
 NEAR_ROWS = 65_536
 """Rows between two points that are sooner read and dropped than passed over: they are of one row group."""
 PLAIN = ("time", "received", "value")
-ODD = (pl.col("quality") != "good") | (pl.col("finding") != "")
+ODD = ((pl.col("quality") != "good") | (pl.col("finding") != "")).fill_null(True)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from monitor.demo_control import Advance, DemoConsole
 from monitor.describe import Described
 from monitor.server import Server, announce_plant
 from monitor.status import PlantStatus, data_bytes
-from plant.errors import DamagedError, KeepcleanError, StorageError
+from plant.errors import DamagedError, StorageError
 from plant.model import Plant
 from plant.reading import DAY
 
@@ -169,7 +169,7 @@ class Forwarder(threading.Thread):
                 for notice in done.notices:
                     plain = {**notice, "start": _us(notice["start"]), "end": _us(notice["end"])}
                     self._journal.append([("notice", encode_body({key: plain[key] for key in NOTICE_KEYS}))])
-            except (KeepcleanError, OSError):
+            except Exception:  # noqa: BLE001 (results are stored, and a thread that is gone would send no more of them)
                 _log.exception("the outbox cannot go on; trying again")
                 self.stopping.wait(RETRY_S)
                 continue

@@ -96,6 +96,9 @@ def _year_day(value: object) -> object:
         raise ValueError(f"'{value}' is no day: write it as 2026-11-15, or as \"11-15\" for every year") from error
 
 
+LAST_YEAR = 2200
+
+
 def _moment(value: object) -> object:
     """A day, or a time of the plant's own clock, which YAML leaves a text where it has no seconds."""
     found = value
@@ -107,6 +110,8 @@ def _moment(value: object) -> object:
         raise ValueError(f"'{value}' is no day or time: write it as 2026-11-15, or as 2026-11-15 08:00") from error
     if isinstance(found, datetime) and found.tzinfo is not None:
         raise ValueError(f"'{value}' names a time zone: write the plant's own time, as 2026-11-15 08:00")
+    if isinstance(found, date) and not 1970 <= found.year <= LAST_YEAR:
+        raise ValueError(f"'{value}' is of no year that a plant was watched in; leave `to` out where no end is known")
     return found
 
 

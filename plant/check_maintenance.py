@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from plant.draft import Draft
 from plant.errors import Fault
@@ -19,7 +20,8 @@ def check(draft: Draft) -> Iterator[Fault]:
 
 def _reversed(draft: Draft, name: str, one: Maintenance) -> Iterator[Fault]:
     start, end = span(one)
-    if end < start:
+    # a last day is included: one that ends as the first begins is the day before
+    if end < start or (end == start and one.until is not None and not isinstance(one.until, datetime)):
         message = f"maintenance.{name}: is reversed: its end {one.until} is before its beginning {one.since}"
         hint = f"write 'from: {one.until}' and 'to: {one.since}'"
         yield draft.fault(("maintenance", name, "to"), message, hint)

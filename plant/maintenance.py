@@ -42,12 +42,20 @@ def works(plant: Plant) -> Iterator[Work]:
     calendar = Calendar(plant)
     for name, one in plant.maintenance.items():
         start, end = (to_us(moment.replace(tzinfo=calendar.zone)) for moment in span(one))
-        yield Work(name, one.scope, one.title, start, end, one.note)
+        # of two times within the hour that clocks leave out, the later may come first
+        yield Work(name, one.scope, one.title, start, max(start, end), one.note)
     for name, point in plant.points.items():
-        for exchange in point.exchanges:
+        for number, exchange in enumerate(point.exchanges, 1):
             at = to_us(exchange.at)
             note = f"{exchange.closing:.12g} → {exchange.opening:.12g} {point.unit}"
-            yield Work(f"exchange.{name}", point.unit_of, _about(EXCHANGED, point.title), at, at, note)
+            yield Work(
+                f"exchange.{name}" if number == 1 else f"exchange.{name}.{number}",
+                point.unit_of,
+                _about(EXCHANGED, point.title),
+                at,
+                at,
+                note,
+            )
     for name, device in plant.devices.items():
         last: date | None = getattr(device, "calibrated_until", None)
         if last is not None:

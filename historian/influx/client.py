@@ -19,6 +19,8 @@ from plant.errors import DeviceError
 from plant.model import Influx
 
 TIMEOUT_MS = 10_000
+WAIT_MAX_S = 3600.0
+"""However long a server asks to be left alone."""
 TOO_OLD = re.compile(r"partial write: (dropped \d+ points outside|points beyond) retention policy")
 """What InfluxDB 1 and 2 say when all is stored but what they no longer keep: no line is at fault, nor taken later."""
 
@@ -78,14 +80,17 @@ def retry_after(header: str | None, now_s: float | None = None) -> float | None:
 
     >>> retry_after("12"), retry_after("Thu, 01 Jan 1970 00:01:00 GMT", now_s=20.0), retry_after("soon")
     (12.0, 40.0, None)
+    >>> retry_after("inf"), retry_after("Fri, 31 Dec 99999 23:59:59 GMT")
+    (3600.0, None)
     """
     if header is None:
         return None
     try:
-        return max(0.0, float(header))
+        return min(max(0.0, float(header)), WAIT_MAX_S)
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - (time.time() if now_s is None else now_s))
-    except ValueError:
+        seconds = parsedate_to_datetime(header).timestamp() - (time.time() if now_s is None else now_s)
+    except (ValueError, OverflowError):
         return None
+    return min(max(0.0, seconds), WAIT_MAX_S)

@@ -20,6 +20,7 @@ from plant.clock import to_us
 from plant.model import WEEKDAYS, Plant
 
 TEXT_MAX = 2000
+LAST_US = 2**63 // 1000 - 1
 _TAG = r"(?:[^\s,=\\]|\\[,= ])+"
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _FIELD = rf'[a-z][a-z0-9_]*=(?:{_NUMBER}|-?\d+i|true|false|"(?:[^"\\\n]|\\["\\])*")'
@@ -237,7 +238,9 @@ def _placed(frame: pl.DataFrame, form: Form, plant: Plant) -> pl.DataFrame:
 
 
 def _nanoseconds(frame: pl.DataFrame, form: Form) -> pl.Expr:
-    time = pl.col(form.time).dt.timestamp("us") * 1000
+    us = pl.col(form.time).dt.timestamp("us")
+    # what no nanosecond of a server can say would come out as another time
+    time = pl.when(us.abs() < LAST_US).then(us * 1000)
     if form.apart is None:
         return time
     marks = [zlib.crc32(name.encode()) % 1000 for name in frame[form.apart].fill_null("").to_list()]
@@ -271,14 +274,16 @@ def _flag(name: str, value: pl.Expr) -> pl.Expr:
 
 
 def _text(values: pl.Series) -> pl.Series:
-    clean = values.str.replace_all(r"[\r\n]+", " ").str.slice(0, TEXT_MAX)
+    clean = values.str.replace_all(r"[\x00-\x1f\x7f]+", " ").str.slice(0, TEXT_MAX)
     clean = clean.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
     return _unless_empty(clean, values.name + '="{}",')
 
 
 def _tag(values: pl.Series) -> pl.Series:
     """A tag cannot hold a line break, and a backslash at its end would swallow the comma: both are replaced."""
-    clean = values.str.replace_all("\\", "/", literal=True).str.replace_all(r"\s+", " ").str.strip_chars()
+    clean = (
+        values.str.replace_all("\\", "/", literal=True).str.replace_all(r"[\s\x00-\x1f\x7f]+", " ").str.strip_chars()
+    )
     return _unless_empty(clean.str.replace_all(r"([,= ])", "\\${1}"), f",{values.name}={{}}")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from historian.influx.client import ServerError
@@ -27,6 +28,7 @@ LINES_ROWS = 60_000
 AHEAD = 4
 """Requests that are ready or under way, at most, before more lines are made."""
 REFUSED_MAX = 20
+PROBES = 9
 REFUSING = (400, 413, 422)
 """The server has understood, and does not want these lines."""
 
@@ -43,6 +45,7 @@ class Batch:
     revision: int
     part: tuple[int, int] | None = None
     taken: int = 0
+    understood: bool = False
     misfits: list[Refusal] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
 
@@ -114,15 +117,16 @@ class Sender:
         if over.is_set():
             return
         try:
-            self._halve(batch, rows)
+            self._halve(batch, rows, rows["line"])
         except BaseException:
             over.set()
             raise
 
-    def _halve(self, batch: Batch, rows: pl.DataFrame) -> None:
-        """Writes rows; those refused are found by halving.
+    def _halve(self, batch: Batch, rows: pl.DataFrame, every: pl.Series) -> None:
+        """Writes rows; those refused are found by halving. `every` are the lines of the request that they are from.
 
-        A server that refuses one after the other and has taken none is not at odds with a line but with us all.
+        A server that refuses one after the other and has taken none, not even from elsewhere in the request, is not at
+        odds with a line but with us all.
         """
         if rows.is_empty():
             return
@@ -133,11 +137,25 @@ class Sender:
                 raise
             if len(rows) > 1:
                 half = len(rows) // 2
-                self._halve(batch, rows.slice(0, half))
-                self._halve(batch, rows.slice(half))
+                self._halve(batch, rows.slice(0, half), every)
+                self._halve(batch, rows.slice(half), every)
                 return
             batch.refused.append((rows.row(0, named=True), str(error)))
-            if len(batch.refused) > REFUSED_MAX and not batch.taken:
-                raise
+            if len(batch.refused) > REFUSED_MAX and not batch.taken and not batch.understood:
+                batch.understood = self._takes_one(every)
+                if not batch.understood:
+                    raise
             return
         batch.taken += len(rows)
+
+    def _takes_one(self, every: pl.Series) -> bool:
+        """Whether the server takes any of some lines from all over a request; they are written again in their turn."""
+        for at in np.linspace(0, len(every) - 1, PROBES).astype(int).tolist():
+            try:
+                self.write(every[at])
+            except ServerError as error:
+                if error.status not in REFUSING:
+                    raise
+            else:
+                return True
+        return False

@@ -88,3 +88,22 @@ def test_no_more_is_read_ahead_than_fits(monkeypatch: pytest.MonkeyPatch) -> Non
     sender.close()
     assert len(server.times) == 160
     assert max(ahead) <= sending.AHEAD
+
+
+def test_many_refused_in_a_row_are_not_a_server_at_odds_with_us() -> None:
+    """A run of lines that a server refuses, at the head of a request, keeps nothing behind it back."""
+    bad = 3 * sending.REFUSED_MAX
+    some = batch(1, 200)
+    names = [f"{'bad' if number < bad else 'good'}{number}" for number in range(200)]
+    some.rows = some.rows.with_columns(pl.Series("point", names))
+    written: set[str] = set()
+
+    def write(text: str) -> None:
+        if "point=bad" in text:
+            raise ServerError("field type conflict", status=422)
+        written.update(text.split("\n"))
+
+    sender = Sender(PLANT, write)
+    sender.send([some], lambda _: None)
+    sender.close()
+    assert (some.taken, len(some.refused), len(written)) == (200 - bad, bad, 200 - bad)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,8 +56,12 @@ def test_a_damaged_journal_is_put_aside_and_the_rest_is_read(tmp_path: Path) -> 
         until(lambda: int(str(journal(rig).get("position", 0))) > 60, 30)
         rig.stop_ours()
         path = rig.data / "journal" / "journal.sqlite"
+        with closing(sqlite3.connect(path)) as db:
+            bodies = db.execute("SELECT body FROM message WHERE kind = 'readings' ORDER BY position").fetchall()
         raw = bytearray(path.read_bytes())
-        middle = len(raw) // 2 // 4096 * 4096
+        # three pages from one on that holds the readings of the middle
+        middle = raw.find(bodies[len(bodies) // 2][0][:64]) // 4096 * 4096
+        assert middle > 0
         raw[middle : middle + 3 * 4096] = b"\x5a" * (3 * 4096)
         path.write_bytes(raw)
         rig.start()

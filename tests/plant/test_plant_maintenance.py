@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from plant.clock import to_us
+from plant.errors import ConfigurationError
 from plant.load import load, load_text
 from plant.maintenance import Work, works
 from plant.model import Exchange, Maintenance, Plant
@@ -50,6 +51,35 @@ def test_days_and_times_are_the_plant_s_own(
     work = Maintenance.model_validate({**WORK, "from": since, "to": until})
     (one,) = (one for one in works(plant.model_copy(update={"maintenance": {"pump": work}})) if one.name == "pump")
     assert (one.start, one.end, one.scope, one.note) == (utc(*start), utc(*end), "ro", "")
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "word"),
+    [
+        ("2026-11-15", "2026-11-14", "reversed"),
+        ("2026-11-15 08:00", "2026-11-15 07:00", "reversed"),
+        ("2026-11-15", "9999-12-31", "of no year"),
+        ("0001-01-01", None, "of no year"),
+    ],
+)
+def test_an_end_before_the_beginning_and_days_of_no_calendar_are_faults(
+    tmp_path: Path, since: str, until: str | None, word: str
+) -> None:
+    """Told with its place, never a traceback."""
+    document = yaml.safe_load((ROOT / "examples/electroplating/plant.yaml").read_text(encoding="utf-8"))
+    document["maintenance"] = {"pump": {**WORK, "from": since, **({"to": until} if until else {})}}
+    with pytest.raises(ConfigurationError) as refused:
+        load_text(yaml.safe_dump(document, allow_unicode=True), ROOT / "examples/electroplating/plant.yaml")
+    (fault,) = refused.value.faults
+    assert word in fault.message
+
+
+def test_an_hour_that_clocks_leave_out_does_not_end_before_it_begins(plant: Plant) -> None:
+    """02:30 in Berlin on 29 March 2026 does not exist; 03:00 does."""
+    there = plant.site.model_copy(update={"time_zone": "Europe/Berlin"})
+    work = Maintenance.model_validate({**WORK, "from": "2026-03-29 02:30", "to": "2026-03-29 03:00"})
+    one = found(plant.model_copy(update={"site": there, "maintenance": {"pump": work}}))["pump"]
+    assert one.end == one.start
 
 
 def test_a_day_is_one_also_when_clocks_are_put_forward(plant: Plant) -> None:
