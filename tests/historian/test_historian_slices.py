@@ -129,3 +129,22 @@ def test_rows_of_the_open_day_are_read_by_name(tmp_path: Path) -> None:
     assert [one.columns for one in found] == [["time", "received", "point", "value", "quality", "finding"]]
     assert joined(found) == joined([reader.table("readings", ZERO, ZERO + DAY)])
     assert len(found[0]) == 61
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 2: what compaction puts in a file's place has other rows at the same numbers; none goes to a wrong point."""
+    reader = made(tmp_path, [[(point, minute, 1.0, 0) for point in ("b", "c") for minute in range(9)]])
+    more = frame([(point, minute, float(ord(point)), 0) for point in POINTS for minute in range(9)])
+    footer = slices.places
+
+    def replaced_after(path: Path) -> Any:
+        found = footer(path)
+        parts.write(READINGS, more, path)
+        return found
+
+    monkeypatch.setattr(slices, "places", replaced_after)
+    found = reader.batch(["b"], ZERO, ZERO + DAY, COLUMNS)
+    assert {row[3] for row in joined(found)} == {float(ord("b"))}
+    assert sum(map(len, found)) == 9
