@@ -134,7 +134,7 @@ def test_rows_of_the_open_day_are_read_by_name(tmp_path: Path) -> None:
 def test_a_file_that_is_replaced_while_it_is_read_is_read_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Promise 2: what compaction puts in a file's place has other rows at the same numbers; none goes to a wrong point."""
+    """Promise 2: what takes a file's place has other rows at the same numbers; none goes to a wrong point."""
     reader = made(tmp_path, [[(point, minute, 1.0, 0) for point in ("b", "c") for minute in range(9)]])
     more = frame([(point, minute, float(ord(point)), 0) for point in POINTS for minute in range(9)])
     footer = slices.places
